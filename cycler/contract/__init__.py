@@ -1,0 +1,1 @@
+"""What stands between the controller and any instrument: values, errors, Protocols, and the suite that proves them."""

@@ -1,0 +1,78 @@
+"""How a driver makes itself known: an entry point in the group `cycler.drivers` that names a `Driver`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+from urllib.parse import parse_qsl, urlsplit
+
+from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, Meter, TemperatureInput
+
+DeviceKind = Literal["cycler", "temperature", "chamber", "digital-io", "meter"]
+AnyDevice = CyclerDriver | TemperatureInput | ChamberDriver | DigitalIo | Meter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """Where a device is: `modbus-tcp://127.0.0.1:1502?unit=1`, taken apart."""
+
+    text: str
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> "Resource":
+        """Raises `ValueError` saying what is wrong."""
+        parts = urlsplit(text)
+        if not parts.scheme:
+            raise ValueError(f"{text!r} names no scheme; write it like modbus-tcp://127.0.0.1:1502")
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"{text!r}: {error}") from None
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        query = dict(pairs)
+        if len(query) != len(pairs):
+            raise ValueError(f"{text!r} gives an option twice")
+        return cls(
+            text=text, scheme=parts.scheme, host=parts.hostname or "", port=port, path=parts.path, query=query
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSettings:
+    """What the rack file says of one device, in SI units. `None`: the driver's own default."""
+
+    device: str  # its id in the rack
+    resource: Resource
+    voltage_accuracy_v: float | None = None
+    current_accuracy_a: float | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a driver may not fetch for itself."""
+
+    utcnow: Callable[[], datetime]
+    world: object | None = None  # the simulated world, for the drivers of simulated devices that live in this process
+
+
+class Opener(Protocol):
+    """Builds the device; opens nothing yet. Raises `ValueError` for settings that cannot be."""
+
+    def __call__(self, settings: DeviceSettings, surroundings: Surroundings) -> AnyDevice: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """What the entry point names."""
+
+    kind: DeviceKind
+    summary: str  # one line for `cycler drivers list`
+    schemes: tuple[str, ...]  # the resources that it can open
+    opens: Opener
+    confirmed_on_hardware: bool = False

@@ -1,0 +1,26 @@
+"""What a simulated world offers to whoever runs control on it: an entry point in the group `cycler.worlds`."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+RunBlocking = Callable[[Callable[[], T]], Awaitable[T]]
+"""Where blocking work (fsync, compression) goes: a thread in production, inline in simulation."""
+
+
+class World(Protocol):
+    """Cells, fixtures and instruments, and the time that they live in."""
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run to the end on the world's own loop, in its own time."""
+
+    def utcnow(self) -> datetime:
+        """The world's wall clock; starts at 2026-01-01T00:00:00Z."""
+
+    async def start(self) -> None:
+        """Start every simulated instrument, each at the address that its resource names."""
+
+    async def aclose(self) -> None:
+        """Stop them."""

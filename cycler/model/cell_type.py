@@ -1,0 +1,80 @@
+"""What a product may be asked for, and what is expected of it. Every number is the product's, none is ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Phase = Literal["filled", "formed", "disposal", "abuse"]
+"""The stretch of a cell's life that an envelope is for (PRACTICE: envelopes by ledger phase)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """An inclusive range; `None` is open."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        """False for NaN."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high) and value == value  # noqa: PLR0124
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What a recipe may ask of a cell in one phase of its life. Bounds are inclusive.
+
+    Protections 1 and 2 trip, debounced, at the voltage bound ± `trip_margin_v`, at once at twice the margin.
+    """
+
+    voltage_v_min: float
+    voltage_v_max: float
+    trip_margin_v: float = 0.05
+    charge_current_a: float
+    discharge_current_a: float
+    charge_temperature_degc: tuple[float, float]
+    discharge_temperature_degc: tuple[float, float]
+    capacity_ah: float  # the most that one step may move
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DcirDefaults:
+    """What a `dcir` step takes where it says nothing."""
+
+    direction: Literal["charge", "discharge"] = "discharge"
+    c_rate: float = 1.0
+    time_s: float = 10.0
+    values_s: tuple[float, ...] = (0.1, 1.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationNames:
+    """How a simulated cell of this type behaves; the names are data files of `sims`. `None`: the world's default."""
+
+    ocv: str | None = None
+    circuit: str | None = None
+    capacity_ah: float | None = None
+    film_loss: float | None = None  # share of rated that the first charge loses
+    leak_a: float | None = None
+    state: str | None = None  # `formed@30%`
+    spread: Literal["none", "good", "poor"] = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellType:
+    """A product. `limits` and `grades` name the metrics of a finished cell (`capacity_ah`, `dcir_ohm` …)."""
+
+    name: str
+    chemistry: str
+    rated_capacity_ah: float
+    rated_energy_wh: float
+    mass_kg: float
+    envelopes: Mapping[Phase, Envelope]
+    required_protections: frozenset[int]
+    unattended_charge_ratio: float = 0.3
+    resume_gap_s: float = 7200.0
+    dcir: DcirDefaults = DcirDefaults()
+    limits: Mapping[str, Band] = field(default_factory=dict)
+    grades: Mapping[str, Mapping[str, Band]] = field(default_factory=dict)  # in order: the first match wins
+    genealogy: tuple[str, ...] = ()
+    simulation: SimulationNames = SimulationNames()

@@ -1,0 +1,79 @@
+"""Where cells stand. A bay stays in the rack, a tray moves; a placement says which tray was where, and when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NewType
+
+BayId = NewType("BayId", str)
+TrayId = NewType("TrayId", str)
+PositionId = NewType("PositionId", str)
+"""`B01/A1`: the bay, then the place in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRef:
+    """A channel of a device, as the rack file writes it: `psb-01/1`."""
+
+    device: str
+    channel: str
+
+    def __str__(self) -> str:
+        return f"{self.device}/{self.channel}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A place for one cell. More than one channel means that they are wired in parallel and appear as one."""
+
+    position: PositionId
+    channels: tuple[ChannelRef, ...]
+    temperature: ChannelRef | None = None
+    meter: ChannelRef | None = None
+    empty: bool = False  # left empty on purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bay:
+    """A fixture in the rack; what safety rests on is configured per bay."""
+
+    bay: BayId
+    positions: Mapping[PositionId, Position]
+    chamber: str | None = None
+    contactor: ChannelRef | None = None
+    press: ChannelRef | None = None
+    zone: str | None = None
+    power_limit_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """One tray in one bay. `until_utc` is None as long as it stands there."""
+
+    tray: TrayId
+    bay: BayId
+    from_utc: datetime
+    until_utc: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interlock:
+    """A hard-wired input and what it does."""
+
+    interlock: str
+    input: ChannelRef
+    active: Literal["low", "high"]
+    scope: Literal["channel", "bay", "zone", "chamber", "device", "rack"]
+    action: Literal["off", "off-latched", "hold", "no-start", "warn"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rack:
+    """The rack as the controller knows it; devices are known by their ids only."""
+
+    rack: str
+    purpose: Literal["production", "abuse"]
+    bays: Mapping[BayId, Bay]
+    interlocks: tuple[Interlock, ...] = ()
+    power_limit_w: float | None = None
+    temperature_inputs: frozenset[str] = field(default_factory=frozenset)

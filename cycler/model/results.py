@@ -1,0 +1,127 @@
+"""What a run leaves behind, one value per fact: samples, step results, the verdict on a cell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, get_args
+
+from cycler.model.cell import CellId
+from cycler.model.rack import PositionId
+
+StopReason = Literal[
+    "voltage", "current", "capacity", "energy", "power", "time", "total_time", "temperature", "temperature_rise",
+    "dv_dt", "di_dt", "dv", "variable", "completed", "already-at-target", "lost-contact", "fail", "trip", "hold",
+    "skip", "abort", "all-off", "interlock", "stale", "device-fault", "host-loss", "group",
+]  # fmt: skip
+STOP_REASONS: tuple[StopReason, ...] = get_args(StopReason)
+
+ChargeSource = Literal["device", "host", "device-log", "unknown"]
+Quality = Literal["OK", "INTERRUPTED", "TEMPERATURE", "HOST_TIMED", "INFERRED", "GAP", "SKIPPED"]
+Verdict = Literal["pass", "fail", "retest", "quarantine", "not-run"]
+
+REASON_CODES = frozenset(
+    {
+        "ABSENT", "REVERSED", "POLARITY_UNPROVEN", "SHORT", "SENSE_OPEN", "CROSSED_SENSE", "BAD_CONTACT",
+        "UNEXPECTED_CELL", "STATE_CONTRADICTED", "WRONG_CHEMISTRY", "WRONG_TRAY", "PRE_LOW", "PRE_HIGH", "FORM_LOW",
+        "FORM_HIGH", "LOW_CAPACITY", "HIGH_DCIR", "LOW_EFFICIENCY", "SELF_DISCHARGE", "HIGH_K", "TEMPERATURE",
+        "TIMEOUT", "LOST_CONTACT", "INTERRUPTED",
+    }
+)  # fmt: skip
+"""Shared with MES; beside them `TRIP_<alarm code>`, and what a site adds in its configuration."""
+
+NAS_PER_AH = 3_600_000_000_000
+"""Charge is counted in nanoampere-seconds and energy in nanowatt-seconds: whole numbers, so that sums are exact,
+and fine enough that what rounding drops in 10^6 ticks stays below 1 µAh."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What a cell has taken and given since the run began; whole numbers, all >= 0."""
+
+    charged_nas: int = 0
+    discharged_nas: int = 0
+    charged_nws: int = 0
+    discharged_nws: int = 0
+
+    def __sub__(self, earlier: "Counters") -> "Counters":
+        return Counters(
+            charged_nas=self.charged_nas - earlier.charged_nas,
+            discharged_nas=self.discharged_nas - earlier.discharged_nas,
+            charged_nws=self.charged_nws - earlier.charged_nws,
+            discharged_nws=self.discharged_nws - earlier.discharged_nws,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A reading placed in its recipe. NaN where the device gave no value."""
+
+    elapsed_s: float  # since the run began, by the loop's clock
+    step_count: int  # executed steps of this cell, from 1, never resets
+    step_time_s: float
+    cycle: int
+    voltage_v: float
+    current_a: float
+    temperature_degc: float
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulsePoint:
+    """One resistance of a pulse: at its nominal time, from the readings that really bracket it."""
+
+    nominal_s: float
+    resistance_ohm: float
+    taken_s: tuple[float, float]  # pulse times of the two readings it lies between (equal where one is exact)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """The numbers of one executed step, emitted once, by the step machine. Nothing computes a second truth."""
+
+    step_count: int
+    step_id: str
+    step_type: str
+    cycle: int
+    tag: str | None
+    started_s: float  # elapsed since the run began
+    duration_s: float
+    moved: Counters
+    end_voltage_v: float
+    end_current_a: float
+    temperature_degc_max: float
+    stop_reason: StopReason
+    stop_text: str  # every condition that was true, as the recipe wrote it
+    pulse: tuple[PulsePoint, ...] = ()
+    contact_ohm: float | None = None
+    charge_source: ChargeSource
+    witness_nas: int | None = None  # device counter minus host integral, where both exist
+    gap_s: float = 0.0
+    bad_readings: int = 0
+    quality: tuple[Quality, ...] = ("OK",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellOutcome:
+    """How one cell's run ended: what the verdict is built from."""
+
+    cell: CellId
+    position: PositionId
+    ended: Literal["completed", "failed", "tripped", "stopped", "not-started"]
+    code: str | None = None  # the recipe's fail code, or `TRIP_9`
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, for people and auditors."""
+
+    utc: datetime
+    elapsed_s: float
+    event: str  # `step.ended`: a noun and a past verb
+    cell_id: str | None = None
+    position: str | None = None
+    device: str | None = None
+    code: str | None = None
+    text: str = ""
+    data: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)

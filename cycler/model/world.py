@@ -1,0 +1,50 @@
+"""What a simulated world is declared to contain (`world.yaml`). Numbers are SI; zero defects and faults by default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cycler.model.cell_type import CellType
+from cycler.model.rack import PositionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedCell:
+    """What stands at a position. `state` overrides the cell type's own, like `formed@30%`."""
+
+    cell_type: CellType
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    """Something wrong with a cell, its contacts or its tray: what, where, how much, from when."""
+
+    at: str  # a position, or a bay with `probability`
+    defect: str
+    numbers: Mapping[str, float] = field(default_factory=dict)  # factor, resistance_ohm …
+    from_s: float = 0.0
+    probability: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something wrong with a wire or a device."""
+
+    device: str
+    fault: str
+    from_s: float = 0.0
+    for_s: float | None = None
+    rate_per_h: float | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldDeclaration:
+    """A whole world. Positions without a cell are empty."""
+
+    seed: int = 1
+    ambient_degc: float = 25.0
+    ideal: bool = False  # no spread, noise or instrument error
+    cells: Mapping[PositionId, SimulatedCell]
+    defects: tuple[Defect, ...] = ()
+    faults: tuple[Fault, ...] = ()

@@ -1,0 +1,46 @@
+"""Where a simulated instrument meets simulated physics: the two clamps of one channel.
+
+An instrument is set-points and rules; a terminal is what its output is wired to. Instruments know no cells, cells know
+no instruments.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """What a bidirectional supply is told to do with its output. Magnitudes >= 0.
+
+    With the output on: where `voltage_v` lies above the cell, it sources up to `source_current_a`, else it sinks up to
+    `sink_current_a`; power limits likewise; at the voltage itself it regulates CV in whichever direction is allowed.
+    """
+
+    on: bool = False
+    voltage_v: float = 0.0
+    source_current_a: float = 0.0
+    sink_current_a: float = 0.0
+    source_power_w: float = float("inf")
+    sink_power_w: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalReading:
+    """The true electrical state now, before any instrument error. Positive current charges."""
+
+    voltage_v: float  # at the sense wires
+    output_v: float  # at the instrument's own clamps
+    current_a: float
+    regulation: Literal["off", "cc", "cv", "cp"]
+    charged_ah: float  # what has really gone into the cell since the world began …
+    discharged_ah: float  # … and come out of it
+
+
+class Terminal(Protocol):
+    """One channel's clamps. Both calls bring the physics up to the loop's present time first."""
+
+    def drive(self, supply: Supply) -> None:
+        """Set the supply; it takes effect now."""
+
+    def measure(self) -> TerminalReading:
+        """What a perfect instrument would see now."""
