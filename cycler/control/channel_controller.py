@@ -1,0 +1,201 @@
+"""One cell's run on one channel: feeds the step machine, turns what it asks for into orders, and records the rest."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from math import nan
+
+from cycler.contract.capabilities import Capabilities
+from cycler.contract.devices import ApplyResult
+from cycler.contract.errors import DeviceError
+from cycler.contract.order import Applied
+from cycler.contract.sweep import ChannelId, Sweep
+from cycler.control.machine_events import (
+    MachineEvent,
+    OrderDue,
+    RunEnd,
+    RunOver,
+    SampleDue,
+    StepEnded,
+    StepEntered,
+    Tripped,
+)
+from cycler.control.order_builder import order_for
+from cycler.control.outbox import Command, Off, Step
+from cycler.control.step_machine import StepMachine
+from cycler.model.cell import Cell
+from cycler.model.rack import PositionId
+from cycler.model.results import NAS_PER_AH, CellOutcome, Event, StopReason
+from cycler.record.recorder import Recorder
+from cycler.safety.start_checks import StartRefusal
+
+EventValue = str | int | float | bool | None
+
+
+class ChannelController:
+    """Runs one cell. All calls are ordinary ones, made by the device loop or the rack, and none of them waits."""
+
+    def __init__(
+        self,
+        *,
+        position: PositionId,
+        cell: Cell,
+        channel: ChannelId,
+        row: int,
+        machine: StepMachine,
+        capabilities: Capabilities,
+        recorder: Recorder,
+        handle: int,
+        utcnow: Callable[[], datetime],
+        on_closed: Callable[[], None],
+    ) -> None:
+        """`row` is the channel's place in its device's sweeps, `handle` the recorder's name for this cell's samples."""
+        self.position = position
+        self.cell = cell
+        self.channel = channel
+        self.row = row
+        self.machine = machine
+        self.temperature_degc = nan  # kept up to date by the temperature loop; NaN when it is stale
+        self.outcome: CellOutcome | None = None
+        self._capabilities = capabilities
+        self._recorder = recorder
+        self._handle = handle
+        self._utcnow = utcnow
+        self._on_closed = on_closed
+
+    def start(self, taken_s: float) -> Sequence[Command]:
+        """Begin the run at this time of the loop's clock."""
+        self._record("cell.started")
+        return self.on_events(self.machine.start(taken_s))
+
+    def refuse(self, refusal: StartRefusal) -> None:
+        """The cell is not started at all, and why."""
+        self._record("cell.refused", code=refusal.code, text=refusal.text)
+        self._end(CellOutcome(
+            cell=self.cell.cell_id, position=self.position, ended="not-started", code=refusal.code, detail=refusal.text
+        ))  # fmt: skip
+
+    def on_sweep(self, sweep: Sweep) -> Sequence[Command]:
+        """Take the channel's row of a sweep. The device loop does the same in line, for speed."""
+        return self.on_events(self.machine.advance(sweep, self.row, self.temperature_degc))
+
+    def on_events(self, events: Sequence[MachineEvent]) -> Sequence[Command]:
+        """Record what happened, and say what the device must be told."""
+        commands: list[Command] = []
+        for event in events:
+            match event:
+                case SampleDue():
+                    self._record_sample()
+                case StepEntered(step=step, step_count=count):
+                    self._recorder.checkpoint(self.position, self.machine.save())
+                    self._record("step.started", data={"step": count, "id": step.step_id, "type": step.step_type})
+                case StepEnded(result=result):
+                    self._recorder.step_result(self.position, result)
+                    moved = result.moved
+                    self._record(
+                        "step.ended",
+                        text=result.stop_text,
+                        data={
+                            "step": result.step_count,
+                            "by": result.stop_reason,
+                            "voltage_v": round(result.end_voltage_v, 6),
+                            "charge_ah": moved.charged_nas / NAS_PER_AH,
+                            "discharge_ah": moved.discharged_nas / NAS_PER_AH,
+                        },
+                    )
+                case OrderDue():
+                    commands.append(self._order(event))
+                case Tripped(code=code, text=text):
+                    self._record("protection.tripped", code=str(code.value), text=text)
+                case RunOver(end=end, code=code, text=text):
+                    commands.append(Off(channel=self.channel))
+                    self._run_over(end, code, text)
+        if self.machine.closed:
+            self._on_closed()
+        return commands
+
+    def on_applied(self, answer: ApplyResult) -> Sequence[Command]:
+        """The device's answer to the last order."""
+        if isinstance(answer, Applied):
+            phase = answer.phases[0]
+            self._record(
+                "order.applied",
+                data={
+                    "order": answer.order_id,
+                    "direction": phase.direction,
+                    "current_a": phase.current_a,
+                    "voltage_v": None if phase.direction == "rest" else phase.voltage_v,
+                },
+            )
+        elif isinstance(answer, DeviceError):
+            return self.stop("device-fault", str(answer))
+        return ()
+
+    def stop(
+        self, reason: StopReason, text: str, *, end: RunEnd = "stopped", code: str | None = None
+    ) -> Sequence[Command]:
+        """End the run from outside; nothing happens where it is over."""
+        return self.on_events(self.machine.stop(reason, text, end=end, code=code))
+
+    def close(self) -> None:
+        """The device does not answer any more: finish the record without having seen the relay open."""
+        self.on_events(self.machine.close())
+
+    @property
+    def closed(self) -> bool:
+        """Nothing more comes from this cell's run."""
+        return self.outcome is not None and (self.machine.closed or self.outcome.ended == "not-started")
+
+    def _order(self, due: OrderDue) -> Step:
+        order_id = self._recorder.next_order_ids(1)[0]
+        self.machine.ordered(order_id)
+        order = order_for(due, order_id, self._capabilities.range, phases_max=self._capabilities.phases_max)
+        self._record("order.given", data={"order": order_id, "id": due.step.step_id, "phase": due.first_phase})
+        return Step(channel=self.channel, order=order)
+
+    def _run_over(self, end: RunEnd, code: str | None, text: str) -> None:
+        outcome = CellOutcome(
+            cell=self.cell.cell_id,
+            position=self.position,
+            ended="stopped" if end == "held" else end,
+            code=code,
+            detail=text,
+        )
+        self._record("cell.ended", code=code, text=text, data={"end": end})
+        self._end(outcome)
+
+    def _end(self, outcome: CellOutcome) -> None:
+        self.outcome = outcome
+        self._recorder.outcome(outcome)
+
+    def _record_sample(self) -> None:
+        machine = self.machine
+        self._recorder.sample(
+            self._handle,
+            machine.step_count,
+            machine.cycle,
+            machine.elapsed_s,
+            machine.step_time_s,
+            machine.voltage_v,
+            machine.current_a,
+            machine.temperature_degc,
+            machine.charged_nas,
+            machine.discharged_nas,
+            machine.charged_nws,
+            machine.discharged_nws,
+        )
+
+    def _record(
+        self, event: str, *, code: str | None = None, text: str = "", data: dict[str, EventValue] | None = None
+    ) -> None:
+        self._recorder.event(
+            Event(
+                utc=self._utcnow(),
+                elapsed_s=self.machine.elapsed_s,
+                event=event,
+                cell_id=self.cell.cell_id,
+                position=self.position,
+                code=code,
+                text=text,
+                data=data or {},
+            )
+        )

@@ -1,0 +1,173 @@
+"""One cycler, swept on its beat for as long as the rack runs."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import structlog
+
+from cycler.contract.capabilities import Capabilities
+from cycler.contract.devices import ApplyResult, CyclerDriver
+from cycler.contract.errors import DeviceError, LinkError
+from cycler.contract.sweep import ChannelId, Sweep
+from cycler.control.beat import Beat
+from cycler.control.channel_controller import ChannelController
+from cycler.control.machine_events import RunEnd
+from cycler.control.outbox import Command, Outbox
+from cycler.model.results import StopReason
+from cycler.record.recorder import Recorder
+
+log = structlog.get_logger()
+
+FAST_S = 0.1
+"""The sweep of pulses and of debouncing, where the wire is fast enough."""
+
+STALE_S_MIN = 2.0
+STALE_SWEEPS = 3
+
+
+class DeviceLoop:
+    """Sweeps a device, hands each row to its controller, and delivers what they ask for."""
+
+    def __init__(
+        self,
+        device: str,
+        driver: CyclerDriver,
+        recorder: Recorder,
+        *,
+        sweep_s: float,
+        offset_s: float,
+        on_off_failed: Callable[[str, frozenset[ChannelId], DeviceError], None],
+    ) -> None:
+        """`offset_s` staggers the device against others; `on_off_failed` takes the next path for outputs not open."""
+        self.device = device
+        self.driver = driver
+        self.stale_s = max(STALE_S_MIN, STALE_SWEEPS * sweep_s)
+        self.last: Sweep | None = None
+        self.heard_s = 0.0  # when the device last gave a sweep, by the loop's clock
+        self._sweep_s = sweep_s
+        self._offset_s = offset_s
+        self._on_off_failed = on_off_failed
+        self._controllers: list[ChannelController] = []
+        self._outbox = Outbox(
+            driver,
+            recorder,
+            on_applied=self._on_applied,
+            on_off_failed=lambda channels, error: on_off_failed(device, channels, error),
+        )
+        self._beat = Beat(period_s=sweep_s, fast_s=sweep_s, offset_s=offset_s)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Valid once the device has been connected."""
+        return self.driver.capabilities
+
+    @property
+    def controllers(self) -> Sequence[ChannelController]:
+        """The runs on this device's channels that are not closed."""
+        return self._controllers
+
+    def run_cell(self, controller: ChannelController) -> None:
+        """Take a cell: its run begins with the next sweep's clock."""
+        self._controllers.append(controller)
+        self.post(controller.start(asyncio.get_running_loop().time()))
+
+    def post(self, commands: Sequence[Command]) -> None:
+        """Tell the device; see `Outbox`."""
+        if commands:
+            self._outbox.post(commands)
+            self._beat.hurry(fast=True)
+
+    async def prepare(self) -> None:
+        """Connect, stop what runs without an order of ours, configure, and measure once."""
+        identity = await self.driver.connect()
+        log.info("device.connected", device=self.device, model=identity.model, serial=identity.serial)
+        running = await self.driver.adopt()
+        energised = frozenset(channel for channel, state in running.items() if state.energised)
+        if energised:
+            log.warning("device.found_running", device=self.device, channels=sorted(energised))
+            await self.driver.make_safe(energised)
+        await self.driver.commission()
+        capabilities = self.driver.capabilities
+        period_s = min(max(self._sweep_s, capabilities.sweep_time_s), capabilities.idle_s_max)
+        fast_s = max(FAST_S, 1.5 * capabilities.sweep_time_s)
+        self._beat = Beat(period_s=period_s, fast_s=fast_s, offset_s=self._offset_s)
+        for sweep in await self.driver.read():
+            self._take(sweep)
+
+    async def run(self) -> None:
+        """Sweep until cancelled or silent for too long. However this ends, every output has been told to open."""
+        try:
+            async with asyncio.TaskGroup() as siblings:
+                siblings.create_task(self._outbox.deliver_offs(), name=f"offs of {self.device}")
+                siblings.create_task(self._outbox.deliver_orders(), name=f"orders of {self.device}")
+                siblings.create_task(self._sweep(), name=f"sweeps of {self.device}")
+        except* DeviceError as group:
+            raise group.exceptions[0] from None
+        finally:
+            await self._open_all()
+
+    async def _open_all(self) -> None:
+        channels = frozenset(self.driver.capabilities.channels)
+        try:
+            await self.driver.make_safe(channels)
+        except DeviceError as error:
+            self._on_off_failed(self.device, channels, error)
+
+    async def _sweep(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            await self._beat.next()
+            try:
+                sweeps = await self.driver.read()
+            except LinkError as error:
+                # One lost reply is no reason to stop cells; silence for as long as makes a reading stale is.
+                if clock() - self.heard_s >= self.stale_s:
+                    raise
+                log.warning("device.silent", device=self.device, reason=error.detail)
+                continue
+            for sweep in sweeps:
+                self._take(sweep)
+
+    def _take(self, sweep: Sweep) -> None:
+        self.last = sweep
+        self.heard_s = sweep.taken_s
+        fast = ended = False
+        for controller in self._controllers:
+            machine = controller.machine
+            events = machine.advance(sweep, controller.row, controller.temperature_degc)
+            if events:
+                commands = controller.on_events(events)
+                if commands:
+                    self._outbox.post(commands)
+                ended = ended or controller.closed
+            fast = fast or machine.wants_fast
+        self._beat.hurry(fast=fast)
+        if ended:
+            self._controllers = [controller for controller in self._controllers if not controller.closed]
+
+    def _on_applied(self, answers: Mapping[ChannelId, ApplyResult]) -> None:
+        for controller in list(self._controllers):
+            answer = answers.get(controller.channel)
+            if answer is not None:
+                self.post(controller.on_applied(answer))
+        self._beat.wake()
+
+    def stop_all(self, reason: StopReason, text: str, *, end: RunEnd = "stopped", code: str | None = None) -> None:
+        """End every run on this device and open its outputs."""
+        for controller in self._controllers:
+            self._outbox.post(controller.stop(reason, text, end=end, code=code))
+
+    def abandon(self) -> None:
+        """The device does not answer: its runs, stopped before, are closed without having seen the relays open."""
+        for controller in self._controllers:
+            controller.close()
+        self._controllers = []
+
+    def may_be_energised(self, channels: Collection[ChannelId]) -> bool:
+        """Whether any of these outputs was on when last heard of."""
+        last = self.last
+        return last is not None and any(
+            regulation != "off"
+            for channel, regulation in zip(last.channels, last.regulation, strict=True)
+            if channel in channels
+        )

@@ -1,0 +1,317 @@
+"""The rack: its tree of tasks, what happens when a device is lost, and the runs on its bays."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from cycler.contract.devices import CyclerDriver, Device, DigitalIo, TemperatureInput
+from cycler.contract.errors import DeviceError
+from cycler.contract.sweep import ChannelId
+from cycler.control.attempts import RestartIntensity
+from cycler.control.channel_controller import ChannelController
+from cycler.control.device_loop import DeviceLoop
+from cycler.control.step_machine import StepMachine
+from cycler.control.temperature_loop import TemperatureLoop
+from cycler.model.alarm import AlarmCode
+from cycler.model.rack import Bay, Position, PositionId, Rack
+from cycler.model.results import Event
+from cycler.model.run import Run
+from cycler.recipe.plan import Plan
+from cycler.record.recorder import Recorder
+from cycler.safety.start_checks import StartRefusal, cell_refusal, position_refusals
+
+log = structlog.get_logger()
+
+SWEEP_S = 1.0
+TEMPERATURE_SWEEP_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Devices:
+    """The rack's devices by their ids."""
+
+    cyclers: Mapping[str, CyclerDriver]
+    temperatures: Mapping[str, TemperatureInput] = field(default_factory=dict)
+    ios: Mapping[str, DigitalIo] = field(default_factory=dict)
+
+    def all(self) -> Mapping[str, Device]:
+        """All of them."""
+        return {**self.cyclers, **self.temperatures, **self.ios}
+
+
+class RackController:
+    """Runs the rack. `run` is its task tree, `start_run` puts a tray to work, `finished` waits for its end."""
+
+    def __init__(
+        self,
+        rack: Rack,
+        devices: Devices,
+        recorder: Recorder,
+        *,
+        utcnow: Callable[[], datetime],
+        rng: random.Random,
+        sweep_s: float = SWEEP_S,
+    ) -> None:
+        """`rng` jitters the back-off; in simulation it is seeded."""
+        self._rack = rack
+        self._devices = devices
+        self._recorder = recorder
+        self._utcnow = utcnow
+        self._rng = rng
+        self._sweep_s = sweep_s
+        self._loops = {
+            device: DeviceLoop(
+                device,
+                driver,
+                recorder,
+                sweep_s=sweep_s,
+                offset_s=sweep_s * place / len(devices.cyclers),
+                on_off_failed=self._off_not_confirmed,
+            )
+            for place, (device, driver) in enumerate(devices.cyclers.items())
+        }
+        self._temperatures = {
+            device: TemperatureLoop(
+                device,
+                driver,
+                sweep_s=TEMPERATURE_SWEEP_S,
+                offset_s=TEMPERATURE_SWEEP_S * place / len(devices.temperatures),
+            )
+            for place, (device, driver) in enumerate(devices.temperatures.items())
+        }
+        self._pending = {*self._loops, *self._temperatures, *devices.ios}
+        self._all_ready = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._controllers: dict[PositionId, ChannelController] = {}
+        self._upstream: asyncio.Queue[tuple[Bay, str]] = asyncio.Queue()
+
+    @property
+    def controllers(self) -> Mapping[PositionId, ChannelController]:
+        """The latest run on each position."""
+        return self._controllers
+
+    async def run(self) -> None:
+        """Everything that the rack does, until cancelled. Anything but a `DeviceError` is our bug and ends it all."""
+        try:
+            async with asyncio.TaskGroup() as rack:
+                for device, driver in self._devices.ios.items():
+                    rack.create_task(self._prepare_io(device, driver), name=f"I/O {device}")
+                for temperature in self._temperatures.values():
+                    rack.create_task(self._contain_temperature(temperature), name=f"temperature {temperature.device}")
+                for loop in self._loops.values():
+                    rack.create_task(self._contain(loop), name=f"device {loop.device}")
+                rack.create_task(self._watch_for_silence(), name="silence")
+                rack.create_task(self._open_upstream(), name="upstream")
+        finally:
+            for device, driver in self._devices.ios.items():
+                await self._let_go(device, driver)
+            for each in self._devices.all().values():
+                await each.aclose()
+
+    async def ready(self) -> None:
+        """Every device has either answered or been latched."""
+        await self._all_ready.wait()
+
+    async def start_run(self, run: Run, plans: Mapping[PositionId, Plan]) -> None:
+        """Start every cell of the run that may be started; the others are refused, each with its reason."""
+        bay = self._rack.bays[run.placement.bay]
+        handles = self._recorder.start_run(run)
+        started: list[tuple[ChannelController, DeviceLoop]] = []
+        for position_id, cell in run.cells.items():
+            position = bay.positions[position_id]
+            loop = self._loops[position.channels[0].device]
+            channel = ChannelId(position.channels[0].channel)
+            controller = ChannelController(
+                position=position_id,
+                cell=cell,
+                channel=channel,
+                row=loop.capabilities.channels.index(channel),
+                machine=StepMachine(
+                    plans[position_id],
+                    loop.capabilities.range,
+                    temperature_measured=position.temperature is not None,
+                    phases_max=loop.capabilities.phases_max,
+                    sweep_s=self._sweep_s,
+                    gap_s_max=loop.stale_s,
+                ),
+                capabilities=loop.capabilities,
+                recorder=self._recorder,
+                handle=handles[position_id],
+                utcnow=self._utcnow,
+                on_closed=self._changed.set,
+            )
+            self._controllers[position_id] = controller
+            refusal = self._refusal(bay, position, loop, controller, plans[position_id])
+            if refusal is None:
+                started.append((controller, loop))
+            else:
+                controller.refuse(refusal)
+                self._changed.set()
+        await self._watch_temperatures(bay, [controller for controller, _ in started])
+        if started:
+            await self._set_contactor(bay, closed=True)
+        for controller, loop in started:
+            loop.run_cell(controller)
+
+    async def finished(self, run: Run) -> None:
+        """Every cell of the run has its outcome and its last step its numbers; the bay's contactor is open again."""
+        while not all(self._controllers[position].closed for position in run.cells):
+            self._changed.clear()
+            await self._changed.wait()
+        await self._set_contactor(self._rack.bays[run.placement.bay], closed=False)
+
+    def stop_all(self, text: str, *, code: AlarmCode | None = None) -> None:
+        """End every run and open every output: an operating stop, not an emergency stop."""
+        self._record("rack.stopped", code=code, text=text)
+        for loop in self._loops.values():
+            loop.stop_all("all-off", text)
+
+    # Starting.
+
+    def _refusal(
+        self, bay: Bay, position: Position, loop: DeviceLoop, controller: ChannelController, plan: Plan
+    ) -> StartRefusal | None:
+        refusals = position_refusals(
+            plan.cell_type,
+            loop.capabilities,
+            temperature_measured=position.temperature is not None,
+            contactor=bay.contactor is not None,
+        )
+        if refusals:
+            return refusals[0]
+        if loop.last is None or loop.device in self._pending:
+            return StartRefusal(code=None, text=f"{loop.device} does not answer")
+        return cell_refusal(
+            loop.last[controller.channel],
+            plan.cell_type.envelopes["formed"],
+            states=plan.from_states,
+            state=controller.cell.state,
+        )
+
+    async def _watch_temperatures(self, bay: Bay, controllers: Sequence[ChannelController]) -> None:
+        by_input: defaultdict[str, defaultdict[str, list[ChannelController]]]
+        by_input = defaultdict(lambda: defaultdict(list))
+        for controller in controllers:
+            source = bay.positions[controller.position].temperature
+            if source is not None:
+                by_input[source.device][source.channel].append(controller)
+        for device, channels in by_input.items():
+            await self._temperatures[device].watch(channels)
+
+    async def _set_contactor(self, bay: Bay, *, closed: bool) -> None:
+        if bay.contactor is not None:
+            await self._devices.ios[bay.contactor.device].write({bay.contactor.channel: closed})
+
+    # Devices that fail alone.
+
+    async def _contain(self, loop: DeviceLoop) -> None:
+        """Let one device fail alone, and try again, until it has failed too often."""
+        intensity = RestartIntensity(self._rng)
+        clock = asyncio.get_running_loop().time
+        while True:
+            try:
+                await loop.prepare()
+                self._is_ready(loop.device)
+                await loop.run()
+            except DeviceError as error:
+                self._lost(loop, error)
+                if intensity.lost(clock()):
+                    self._record("device.latched", device=loop.device, text=str(error))
+                    self._is_ready(loop.device)
+                    return
+                await intensity.back_off()
+
+    async def _contain_temperature(self, loop: TemperatureLoop) -> None:
+        intensity = RestartIntensity(self._rng)
+        clock = asyncio.get_running_loop().time
+        while True:
+            try:
+                await loop.prepare()
+                self._is_ready(loop.device)
+                await loop.run()
+            except DeviceError as error:
+                log.warning("device.lost", device=loop.device, reason=str(error))
+                if intensity.lost(clock()):
+                    self._record("device.latched", device=loop.device, text=str(error))
+                    self._is_ready(loop.device)
+                    return
+                await intensity.back_off()
+
+    async def _prepare_io(self, device: str, driver: DigitalIo) -> None:
+        await driver.connect()
+        await driver.commission()
+        self._is_ready(device)
+
+    async def _let_go(self, device: str, driver: DigitalIo) -> None:
+        try:
+            await driver.make_safe()
+        except DeviceError as error:
+            log.error("io.not_safe", device=device, reason=str(error))
+
+    def _is_ready(self, device: str) -> None:
+        self._pending.discard(device)
+        if not self._pending:
+            self._all_ready.set()
+
+    def _lost(self, loop: DeviceLoop, error: DeviceError) -> None:
+        self._record("device.lost", device=loop.device, code=AlarmCode.STALE_DATA, text=str(error))
+        loop.stop_all("stale", str(error), end="tripped", code=f"TRIP_{AlarmCode.STALE_DATA.value}")
+        loop.abandon()
+
+    async def _watch_for_silence(self) -> None:
+        """Stop what runs on a device from which no reading has come for too long, even while a read still waits."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            running = [loop for loop in self._loops.values() if loop.controllers]
+            for loop in running:
+                if clock() - loop.heard_s >= loop.stale_s:
+                    text = f"no reading for {loop.stale_s:g} s"
+                    loop.stop_all("stale", text, end="tripped", code=f"TRIP_{AlarmCode.STALE_DATA.value}")
+            deadline_s = min((loop.heard_s + loop.stale_s for loop in running), default=clock() + self._sweep_s)
+            await asyncio.sleep(max(deadline_s - clock(), self._sweep_s / 2))
+
+    # The next path.
+
+    def _off_not_confirmed(self, device: str, channels: Collection[ChannelId], error: DeviceError) -> None:
+        """An output that was on may still be on: the bay's contactor opens it."""
+        if not self._loops[device].may_be_energised(channels):
+            return
+        self._record("off.not_confirmed", device=device, code=AlarmCode.OFF_NOT_CONFIRMED, text=str(error))
+        for bay in self._rack.bays.values():
+            if bay.contactor is not None and any(
+                ref.device == device and ref.channel in channels for p in bay.positions.values() for ref in p.channels
+            ):
+                self._upstream.put_nowait((bay, f"{device} did not confirm that its output is open"))
+
+    async def _open_upstream(self) -> None:
+        """Open the contactors of bays whose devices do not answer; whatever else runs there is over too."""
+        while True:
+            bay, text = await self._upstream.get()
+            try:
+                await self._set_contactor(bay, closed=False)
+                self._record("contactor.opened", code=AlarmCode.OFF_NOT_CONFIRMED, text=f"bay {bay.bay}: {text}")
+            except DeviceError as error:
+                self._record("contactor.failed", code=AlarmCode.RELAY_WELDED, text=f"bay {bay.bay}: {error}")
+            for position in bay.positions:
+                controller = self._controllers.get(position)
+                if controller is not None and not controller.closed:
+                    loop = self._loops[bay.positions[position].channels[0].device]
+                    loop.post(controller.stop("interlock", f"the contactor of bay {bay.bay} was opened: {text}"))
+
+    def _record(self, event: str, *, device: str | None = None, code: AlarmCode | None = None, text: str) -> None:
+        log.warning(event, device=device, reason=text)
+        self._recorder.event(
+            Event(
+                utc=self._utcnow(),
+                elapsed_s=asyncio.get_running_loop().time(),
+                event=event,
+                device=device,
+                code=None if code is None else str(code.value),
+                text=text,
+            )
+        )

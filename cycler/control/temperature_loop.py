@@ -1,0 +1,65 @@
+"""One temperature input device: its readings go to the controllers of the positions that its channels sit at."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from math import nan
+
+import structlog
+
+from cycler.contract.devices import TemperatureInput
+from cycler.contract.errors import DeviceError
+from cycler.control.beat import Beat
+from cycler.control.channel_controller import ChannelController
+
+log = structlog.get_logger()
+
+STALE_SWEEPS = 3
+
+
+class TemperatureLoop:
+    """Reads on its beat. What it has not read for three beats is NaN, which counts for the trip of a temperature."""
+
+    def __init__(self, device: str, driver: TemperatureInput, *, sweep_s: float, offset_s: float) -> None:
+        self.device = device
+        self._driver = driver
+        self._stale_s = STALE_SWEEPS * sweep_s
+        self._beat = Beat(period_s=sweep_s, fast_s=sweep_s, offset_s=offset_s)
+        self._watchers: dict[str, list[ChannelController]] = {}
+
+    async def prepare(self) -> None:
+        """Connect and configure."""
+        await self._driver.connect()
+        await self._driver.commission()
+
+    async def watch(self, controllers: Mapping[str, Sequence[ChannelController]]) -> None:
+        """From now on give these channels' temperatures to these controllers; the first reading is there on return."""
+        for channel, watchers in controllers.items():
+            known = self._watchers.setdefault(channel, [])
+            known[:] = [controller for controller in known if not controller.closed]
+            known.extend(watchers)
+        await self._read()
+
+    async def run(self) -> None:
+        """Until cancelled. A failing input fails nobody else: its temperatures turn NaN."""
+        clock = asyncio.get_running_loop().time
+        heard_s = clock()
+        while True:
+            await self._beat.next()
+            try:
+                await self._read()
+                heard_s = clock()
+            except DeviceError as error:
+                log.warning("temperature.missing", device=self.device, reason=str(error))
+                if clock() - heard_s >= self._stale_s:
+                    for watchers in self._watchers.values():
+                        _tell(watchers, nan)
+
+    async def _read(self) -> None:
+        reading = await self._driver.read()
+        for channel, temperature_degc in zip(reading.channels, reading.temperature_degc, strict=True):
+            _tell(self._watchers.get(channel, ()), temperature_degc)
+
+
+def _tell(watchers: Sequence[ChannelController], temperature_degc: float) -> None:
+    for controller in watchers:
+        controller.temperature_degc = temperature_degc

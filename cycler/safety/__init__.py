@@ -1,0 +1,1 @@
+"""What keeps a cell and its neighbours whole: protections, and the numbers at which they act."""

@@ -1,0 +1,175 @@
+"""The protections that judge every sample of a channel, and where each of them trips for a given step.
+
+One table of declarations; `guards_for` turns it into numbers once per step. The voltage trips are the envelope's
+(bound ± margin, at once at twice the margin), the current trips follow the set current of the step.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+from cycler.contract.capabilities import ChannelRange
+from cycler.model.alarm import AlarmCode
+from cycler.model.cell_type import Envelope
+from cycler.recipe.plan import PlanStep, StepVariant
+
+GuardedQuantity = Literal["voltage", "current", "temperature", "capacity", "time"]
+"""V at the cell; A, signed, positive charges; degC; Ah moved in this step; s in this step."""
+
+CURRENT_TOLERANCE_RATIO = 0.05  # of the set current, or three times the channel's accuracy where that is more
+TEMPERATURE_HARD_K = 5.0
+TIMEOUT_SLACK_RATIO = 0.02  # the recipe's own bound ends a step; only a step that outlives it by this much trips
+TIMEOUT_SLACK_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """A protection as people know it. Debounce is *samples and time*; a bad sample within it counts for the trip."""
+
+    code: AlarmCode
+    quantity: GuardedQuantity
+    name: str
+    debounce_samples: int
+    debounce_s: float
+    remedy: str
+
+
+PROTECTIONS: tuple[Protection, ...] = (
+    Protection(code=AlarmCode.OVER_VOLTAGE, quantity="voltage", name="cell over-voltage",
+               debounce_samples=2, debounce_s=0.4, remedy="quarantine the cell; check the sense wires of its position"),
+    Protection(code=AlarmCode.UNDER_VOLTAGE, quantity="voltage", name="cell under-voltage",
+               debounce_samples=2, debounce_s=0.4, remedy="quarantine the cell; never charge it again"),
+    Protection(code=AlarmCode.CHARGE_OVER_CURRENT, quantity="current", name="charge over-current",
+               debounce_samples=2, debounce_s=0.4, remedy="lock the channel; check it on a dummy load"),
+    Protection(code=AlarmCode.DISCHARGE_OVER_CURRENT, quantity="current", name="discharge over-current",
+               debounce_samples=2, debounce_s=0.4, remedy="lock the channel; check it on a dummy load"),
+    Protection(code=AlarmCode.STEP_OVER_CAPACITY, quantity="capacity", name="over-capacity in the step",
+               debounce_samples=1, debounce_s=0.0, remedy="quarantine the cell: it may have an internal short"),
+    Protection(code=AlarmCode.OVER_TEMPERATURE, quantity="temperature", name="cell over-temperature",
+               debounce_samples=2, debounce_s=1.0, remedy="keep away, watch the bay for an hour, then quarantine"),
+    Protection(code=AlarmCode.UNDER_TEMPERATURE, quantity="temperature", name="cell under-temperature",
+               debounce_samples=2, debounce_s=1.0, remedy="let the cell reach its window before charging"),
+    Protection(code=AlarmCode.STEP_TIMEOUT, quantity="time", name="step time-out",
+               debounce_samples=1, debounce_s=0.0, remedy="compare the curve with the recipe; re-test the cell"),
+)  # fmt: skip
+
+BY_CODE = {protection.code: protection for protection in PROTECTIONS}
+
+WITHOUT_SENSOR = frozenset(p.code for p in PROTECTIONS if p.quantity != "temperature") | {AlarmCode.STALE_DATA}
+WITH_SENSOR = WITHOUT_SENSOR | {p.code for p in PROTECTIONS if p.quantity == "temperature"}
+
+
+def available(*, temperature_measured: bool) -> frozenset[AlarmCode]:
+    """The protections that have an input on a position. What is missing here is *not available*, never *fine*."""
+    return WITH_SENSOR if temperature_measured else WITHOUT_SENSOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """A protection with its numbers. Inside [low, high] is fine; outside [hard_low, hard_high] trips at once."""
+
+    code: AlarmCode
+    quantity: GuardedQuantity
+    low: float = -inf
+    high: float = inf
+    hard_low: float = -inf
+    hard_high: float = inf
+    samples: int
+    for_s: float
+
+
+def guards_for(
+    step: PlanStep, variant: StepVariant, channel: ChannelRange, *, temperature_measured: bool
+) -> tuple[Guard, ...]:
+    """The guards of one step. All phases of a step share them: the widest current of any phase counts."""
+    envelope = step.envelope
+    charge_a = max((p.current_a for p in variant.phases if p.direction == "charge"), default=0.0)
+    discharge_a = max((p.current_a for p in variant.phases if p.direction == "discharge"), default=0.0)
+    resting = all(phase.direction == "rest" for phase in variant.phases)
+    margin_v = envelope.trip_margin_v
+    guards = [
+        _guard(
+            AlarmCode.OVER_VOLTAGE,
+            high=envelope.voltage_v_max + margin_v,
+            hard_high=envelope.voltage_v_max + 2 * margin_v,
+        ),
+        _current_guard(AlarmCode.CHARGE_OVER_CURRENT, charge_a, envelope.charge_current_a, channel),
+        _current_guard(AlarmCode.DISCHARGE_OVER_CURRENT, discharge_a, envelope.discharge_current_a, channel),
+        _guard(AlarmCode.STEP_OVER_CAPACITY, high=envelope.capacity_ah, hard_high=envelope.capacity_ah),
+        _guard(AlarmCode.STEP_TIMEOUT, high=_timeout_s(step), hard_high=_timeout_s(step)),
+    ]
+    if not resting:  # at rest the relay is open already, and a deep rebound is the recipe's business
+        guards.append(
+            _guard(
+                AlarmCode.UNDER_VOLTAGE,
+                low=envelope.voltage_v_min - margin_v,
+                hard_low=envelope.voltage_v_min - 2 * margin_v,
+            )
+        )
+    if temperature_measured:
+        low, high = _temperature_window(envelope, charging=charge_a > 0, resting=resting)
+        guards.append(_guard(AlarmCode.OVER_TEMPERATURE, high=high, hard_high=high + TEMPERATURE_HARD_K))
+        if not resting:
+            guards.append(_guard(AlarmCode.UNDER_TEMPERATURE, low=low, hard_low=low - TEMPERATURE_HARD_K))
+    return tuple(guards)
+
+
+def widest(before: Iterable[Guard], after: Iterable[Guard]) -> tuple[Guard, ...]:
+    """The guards while a new order is on its way: a sample may belong to either step, so both must be allowed."""
+    merged: dict[AlarmCode, Guard] = {guard.code: guard for guard in before}
+    for guard in after:
+        old = merged.get(guard.code)
+        if old is not None:
+            guard = Guard(  # noqa: PLW2901 (the merged guard takes the place of the new one)
+                code=guard.code,
+                quantity=guard.quantity,
+                low=min(old.low, guard.low),
+                high=max(old.high, guard.high),
+                hard_low=min(old.hard_low, guard.hard_low),
+                hard_high=max(old.hard_high, guard.hard_high),
+                samples=guard.samples,
+                for_s=guard.for_s,
+            )
+        merged[guard.code] = guard
+    return tuple(merged.values())
+
+
+def current_tolerance_a(set_a: float, channel: ChannelRange) -> float:
+    """How far a current may lie beyond its set value before that is a trip."""
+    return max(CURRENT_TOLERANCE_RATIO * set_a, 3 * channel.current_accuracy_a)
+
+
+def _guard(
+    code: AlarmCode, *, low: float = -inf, high: float = inf, hard_low: float = -inf, hard_high: float = inf
+) -> Guard:
+    protection = BY_CODE[code]
+    return Guard(
+        code=code,
+        quantity=protection.quantity,
+        low=low,
+        high=high,
+        hard_low=hard_low,
+        hard_high=hard_high,
+        samples=protection.debounce_samples,
+        for_s=protection.debounce_s,
+    )
+
+
+def _current_guard(code: AlarmCode, set_a: float, envelope_a: float, channel: ChannelRange) -> Guard:
+    tolerance_a = current_tolerance_a(set_a, channel)
+    limit_a = min(set_a, envelope_a) + tolerance_a
+    if code is AlarmCode.CHARGE_OVER_CURRENT:
+        return _guard(code, high=limit_a, hard_high=limit_a + tolerance_a)
+    return _guard(code, low=-limit_a, hard_low=-limit_a - tolerance_a)
+
+
+def _temperature_window(envelope: Envelope, *, charging: bool, resting: bool) -> tuple[float, float]:
+    charge, discharge = envelope.charge_temperature_degc, envelope.discharge_temperature_degc
+    if resting:
+        return min(charge[0], discharge[0]), max(charge[1], discharge[1])
+    return charge if charging else discharge
+
+
+def _timeout_s(step: PlanStep) -> float:
+    return step.time_s_max * (1 + TIMEOUT_SLACK_RATIO) + TIMEOUT_SLACK_S
