@@ -15,6 +15,7 @@ from cycler.contract.sweep import ChannelId
 from cycler.control.attempts import RestartIntensity
 from cycler.control.channel_controller import ChannelController
 from cycler.control.device_loop import DeviceLoop
+from cycler.control.io_loop import IoLoop
 from cycler.control.step_machine import StepMachine
 from cycler.control.temperature_loop import TemperatureLoop
 from cycler.model.alarm import AlarmCode
@@ -26,6 +27,8 @@ from cycler.record.recorder import Recorder
 from cycler.safety.start_checks import StartRefusal, cell_refusal, position_refusals
 
 log = structlog.get_logger()
+
+AnyLoop = DeviceLoop | TemperatureLoop | IoLoop
 
 SWEEP_S = 1.0
 TEMPERATURE_SWEEP_S = 2.0
@@ -84,7 +87,17 @@ class RackController:
             )
             for place, (device, driver) in enumerate(devices.temperatures.items())
         }
-        self._pending = {*self._loops, *self._temperatures, *devices.ios}
+        self._ios = {
+            device: IoLoop(
+                device,
+                driver,
+                sweep_s=sweep_s,
+                offset_s=sweep_s * place / len(devices.ios),
+                on_moved=self._contactor_moved,
+            )
+            for place, (device, driver) in enumerate(devices.ios.items())
+        }
+        self._pending = {*self._loops, *self._temperatures, *self._ios}
         self._all_ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._controllers: dict[PositionId, ChannelController] = {}
@@ -99,19 +112,14 @@ class RackController:
         """Everything that the rack does, until cancelled. Anything but a `DeviceError` is our bug and ends it all."""
         try:
             async with asyncio.TaskGroup() as rack:
-                for device, driver in self._devices.ios.items():
-                    rack.create_task(self._prepare_io(device, driver), name=f"I/O {device}")
-                for temperature in self._temperatures.values():
-                    rack.create_task(self._contain_temperature(temperature), name=f"temperature {temperature.device}")
-                for loop in self._loops.values():
+                loops: list[AnyLoop] = [*self._ios.values(), *self._temperatures.values(), *self._loops.values()]
+                for loop in loops:
                     rack.create_task(self._contain(loop), name=f"device {loop.device}")
                 rack.create_task(self._watch_for_silence(), name="silence")
                 rack.create_task(self._open_upstream(), name="upstream")
         finally:
-            for device, driver in self._devices.ios.items():
-                await self._let_go(device, driver)
-            for each in self._devices.all().values():
-                await each.aclose()
+            for driver in self._devices.all().values():
+                await driver.aclose()
 
     async def ready(self) -> None:
         """Every device has either answered or been latched."""
@@ -205,11 +213,11 @@ class RackController:
 
     async def _set_contactor(self, bay: Bay, *, closed: bool) -> None:
         if bay.contactor is not None:
-            await self._devices.ios[bay.contactor.device].write({bay.contactor.channel: closed})
+            await self._ios[bay.contactor.device].write({bay.contactor.channel: closed})
 
     # Devices that fail alone.
 
-    async def _contain(self, loop: DeviceLoop) -> None:
+    async def _contain(self, loop: AnyLoop) -> None:
         """Let one device fail alone, and try again, until it has failed too often."""
         intensity = RestartIntensity(self._rng)
         clock = asyncio.get_running_loop().time
@@ -226,42 +234,22 @@ class RackController:
                     return
                 await intensity.back_off()
 
-    async def _contain_temperature(self, loop: TemperatureLoop) -> None:
-        intensity = RestartIntensity(self._rng)
-        clock = asyncio.get_running_loop().time
-        while True:
-            try:
-                await loop.prepare()
-                self._is_ready(loop.device)
-                await loop.run()
-            except DeviceError as error:
-                log.warning("device.lost", device=loop.device, reason=str(error))
-                if intensity.lost(clock()):
-                    self._record("device.latched", device=loop.device, text=str(error))
-                    self._is_ready(loop.device)
-                    return
-                await intensity.back_off()
-
-    async def _prepare_io(self, device: str, driver: DigitalIo) -> None:
-        await driver.connect()
-        await driver.commission()
-        self._is_ready(device)
-
-    async def _let_go(self, device: str, driver: DigitalIo) -> None:
-        try:
-            await driver.make_safe()
-        except DeviceError as error:
-            log.error("io.not_safe", device=device, reason=str(error))
-
     def _is_ready(self, device: str) -> None:
         self._pending.discard(device)
         if not self._pending:
             self._all_ready.set()
 
-    def _lost(self, loop: DeviceLoop, error: DeviceError) -> None:
+    def _lost(self, loop: AnyLoop, error: DeviceError) -> None:
         self._record("device.lost", device=loop.device, code=AlarmCode.STALE_DATA, text=str(error))
-        loop.stop_all("stale", str(error), end="tripped", code=f"TRIP_{AlarmCode.STALE_DATA.value}")
-        loop.abandon()
+        match loop:
+            case DeviceLoop():
+                loop.stop_all("stale", str(error), end="tripped", code=f"TRIP_{AlarmCode.STALE_DATA.value}")
+                loop.abandon()
+            case TemperatureLoop():
+                loop.forget()
+            case IoLoop():
+                for bay in self._bays_behind(loop.device):
+                    self._stop_bay(bay, f"the contactor of bay {bay.bay} does not answer: {error}")
 
     async def _watch_for_silence(self) -> None:
         """Stop what runs on a device from which no reading has come for too long, even while a read still waits."""
@@ -297,11 +285,26 @@ class RackController:
                 self._record("contactor.opened", code=AlarmCode.OFF_NOT_CONFIRMED, text=f"bay {bay.bay}: {text}")
             except DeviceError as error:
                 self._record("contactor.failed", code=AlarmCode.RELAY_WELDED, text=f"bay {bay.bay}: {error}")
-            for position in bay.positions:
-                controller = self._controllers.get(position)
-                if controller is not None and not controller.closed:
-                    loop = self._loops[bay.positions[position].channels[0].device]
-                    loop.post(controller.stop("interlock", f"the contactor of bay {bay.bay} was opened: {text}"))
+            self._stop_bay(bay, f"the contactor of bay {bay.bay} was opened: {text}")
+
+    def _contactor_moved(self, device: str, output: str, closed: bool) -> None:
+        for bay in self._bays_behind(device):
+            assert bay.contactor is not None  # noqa: S101 (it is behind one)
+            if bay.contactor.channel == output and not closed:
+                text = f"the contactor of bay {bay.bay} opened by itself"
+                self._record("contactor.moved", device=device, text=text)
+                self._stop_bay(bay, text)
+
+    def _bays_behind(self, device: str) -> list[Bay]:
+        """The bays whose contactor is an output of this device."""
+        return [b for b in self._rack.bays.values() if b.contactor is not None and b.contactor.device == device]
+
+    def _stop_bay(self, bay: Bay, text: str) -> None:
+        for position in bay.positions:
+            controller = self._controllers.get(position)
+            if controller is not None and not controller.closed:
+                loop = self._loops[bay.positions[position].channels[0].device]
+                loop.post(controller.stop("interlock", text))
 
     def _record(self, event: str, *, device: str | None = None, code: AlarmCode | None = None, text: str) -> None:
         log.warning(event, device=device, reason=text)

@@ -33,7 +33,7 @@ from cycler.control.progress import Awaited, Ended, RunProgress, StepProgress
 from cycler.control.pulse_meter import PulseMeter
 from cycler.control.slope_window import SlopeWindow
 from cycler.model.alarm import AlarmCode
-from cycler.model.results import NAS_PER_AH, Counters, Quality, StepResult, StopReason
+from cycler.model.results import NAS_PER_AH, ChargeSource, Counters, Quality, StepResult, StopReason
 from cycler.recipe.plan import Comparison, Condition, Plan, PlanStep, StepVariant
 from cycler.safety.protections import Guard, guards_for, widest
 
@@ -44,6 +44,7 @@ IN_BAND_V_MIN = 0.005  # or two accuracies and three times the noise, where that
 
 _PRESENT = (
     "_taken_s", "_power_w", "_order_id", "_regulation", "_host_nas", "_counter_nas",
+    "_counted_in_ah", "_counted_out_ah", "_counted_in_due_ah", "_counted_out_due_ah",
     "_phase_offset_s", "_kept_at_s", "_kept_v", "_kept_a", "_kept_degc",
     "_v_lo", "_v_hi", "_i_lo", "_i_hi", "_t_lo", "_t_hi", "_time_due_s",
     "_judge_v_lo", "_judge_v_hi", "_judge_i_lo", "_judge_i_hi", "_judge_t_lo", "_judge_t_hi", "_judge_time_due_s",
@@ -95,7 +96,8 @@ class StepMachine:
         self._variant: StepVariant | None = None
         self._taken_s = self._power_w = 0.0
         self._order_id = self._host_nas = 0
-        self._counter_nas: tuple[int, int] | None = None
+        self._counter_nas: tuple[int, int] | None = None  # the device's counters when they were last settled
+        self._counted_in_ah = self._counted_out_ah = nan
         self._regulation = "unknown"
         self._kept_at_s = -inf
         self._kept_v = self._kept_a = self._kept_degc = nan
@@ -138,6 +140,7 @@ class StepMachine:
     @property
     def counters(self) -> Counters:
         """What the cell has taken and given since the run began."""
+        self._settle_counters()
         return Counters(
             charged_nas=self.charged_nas,
             discharged_nas=self.discharged_nas,
@@ -183,20 +186,33 @@ class StepMachine:
             self._taken_s = taken_s
             if temperature_degc > self.temperature_degc_max:  # noqa: PLR1730 (max costs three times as much here)
                 self.temperature_degc_max = temperature_degc
-            if sweep.charged_ah is not None:
-                self._count_by_device(sweep, row, charge_nas, energy_nws)
-            elif charge_nas >= 0:
-                self.charged_nas += charge_nas
-                self.charged_nws += energy_nws
-                if self.charged_nas < self._charged_due and self.charged_nws < self._charged_energy_due:
-                    return NOTHING
+            if sweep.charged_ah is None:
+                if charge_nas >= 0:
+                    self.charged_nas += charge_nas
+                    self.charged_nws += energy_nws
+                    if self.charged_nas < self._charged_due and self.charged_nws < self._charged_energy_due:
+                        return NOTHING
+                else:
+                    self.discharged_nas -= charge_nas
+                    self.discharged_nws -= energy_nws
+                    if self.discharged_nas < self._discharged_due and self.discharged_nws < self._discharged_energy_due:
+                        return NOTHING
             else:
-                self.discharged_nas -= charge_nas
-                self.discharged_nws -= energy_nws
-                if self.discharged_nas < self._discharged_due and self.discharged_nws < self._discharged_energy_due:
+                self._host_nas += charge_nas
+                if energy_nws >= 0:
+                    self.charged_nws += energy_nws
+                else:
+                    self.discharged_nws -= energy_nws
+                self._counted_in_ah = sweep.charged_ah[row]
+                self._counted_out_ah = sweep.discharged_ah[row]  # type: ignore[index] # a device has both or none
+                if (
+                    self._counted_in_ah < self._counted_in_due_ah
+                    and self._counted_out_ah < self._counted_out_due_ah
+                    and self.charged_nws < self._charged_energy_due
+                    and self.discharged_nws < self._discharged_energy_due
+                ):
                     return NOTHING
-            if not self._moved_enough():
-                return NOTHING
+                self._settle_counters()
             return self._judge(sweep, row, temperature_degc, valid=True, before=(voltage_v, current_a))
         return self._attend(sweep, row, temperature_degc)
 
@@ -216,6 +232,7 @@ class StepMachine:
 
     def save(self) -> bytes:
         """Everything that `restore` needs beside the plan."""
+        self._settle_counters()
         return msgspec.msgpack.encode((self._run, self._now, {name: getattr(self, name) for name in _PRESENT}))
 
     def restore(self, saved: bytes) -> None:
@@ -242,26 +259,28 @@ class StepMachine:
             self._run.step.gap_s += half_ns / HALF_NANO
         self.voltage_v, self.current_a, self._power_w, self._taken_s = voltage_v, current_a, power_w, sweep.taken_s
         if sweep.charged_ah is not None:
-            self._count_by_device(sweep, row, charge_nas, energy_nws)
+            self._count_by_device(sweep, row, charge_nas)
+            self._count_energy(energy_nws)
             return
         self.charged_nas += max(charge_nas, 0)
         self.discharged_nas += max(-charge_nas, 0)
         self._count_energy(energy_nws)
 
-    def _count_by_device(self, sweep: Sweep, row: int, host_nas: int, energy_nws: int) -> None:
+    def _count_by_device(self, sweep: Sweep, row: int, host_nas: int) -> None:
         """The device's own counters are finer than the sweep: they are the truth, the host's integral their witness."""
         assert sweep.charged_ah is not None and sweep.discharged_ah is not None  # noqa: S101 (the caller looked)
         self._host_nas += host_nas
-        self._count_energy(energy_nws)
-        charged_ah, discharged_ah = sweep.charged_ah[row], sweep.discharged_ah[row]
-        if isnan(charged_ah) or isnan(discharged_ah):
-            self.charged_nas += max(host_nas, 0)
-            self.discharged_nas += max(-host_nas, 0)
-            self._counter_nas = None
-            if self._run.step is not None:
-                self._run.step.device_counted = False
+        self._counted_in_ah, self._counted_out_ah = sweep.charged_ah[row], sweep.discharged_ah[row]
+        self._settle_counters()
+
+    def _settle_counters(self) -> None:
+        """Add what the device has counted since it was last asked. Quiet readings only look at its counters.
+
+        Where a counter gave no value, its next one makes up for it.
+        """
+        if isnan(self._counted_in_ah) or isnan(self._counted_out_ah):
             return
-        counter_nas = (round(charged_ah * NAS_PER_AH), round(discharged_ah * NAS_PER_AH))
+        counter_nas = (round(self._counted_in_ah * NAS_PER_AH), round(self._counted_out_ah * NAS_PER_AH))
         if self._counter_nas is not None:
             self.charged_nas += counter_nas[0] - self._counter_nas[0]
             self.discharged_nas += counter_nas[1] - self._counter_nas[1]
@@ -642,7 +661,7 @@ class StepMachine:
             stop_reason=step.ended.stop_reason,
             stop_text=step.ended.text,
             pulse=points,
-            charge_source="device" if step.device_counted else "host",
+            charge_source=self._charge_source(step),
             witness_nas=net_nas - (self._host_nas - step.entry_host_nas) if step.device_counted else None,
             gap_s=step.gap_s,
             bad_readings=step.bad_readings,
@@ -658,6 +677,11 @@ class StepMachine:
         if plan_step.pulse is not None and (phases == 1 or phases > self._phases_max):
             found.append("HOST_TIMED")
         return tuple(found) or ("OK",)
+
+    def _charge_source(self, step: StepProgress) -> ChargeSource:
+        if not step.device_counted:
+            return "host"
+        return "unknown" if isnan(self._counted_in_ah) or isnan(self._counted_out_ah) else "device"
 
     def _remember_tag(self, result: StepResult) -> None:
         if result.tag is None:
@@ -710,6 +734,8 @@ class StepMachine:
         self._charged_energy_due = inf if discharging else quiet.moved_due_nws
         self._discharged_due = quiet.moved_due_nas if discharging else inf
         self._discharged_energy_due = quiet.moved_due_nws if discharging else inf
+        self._counted_in_due_ah = self._counted_in_ah + (self._charged_due - self.charged_nas) / NAS_PER_AH
+        self._counted_out_due_ah = self._counted_out_ah + (self._discharged_due - self.discharged_nas) / NAS_PER_AH
         self._bound_record()
 
     def _keep_next(self) -> None:
@@ -719,7 +745,7 @@ class StepMachine:
         self._bound_record()
 
     def _bound_record(self) -> None:
-        """The bounds of every reading: what is judged and what is kept; NaN, where nothing was kept yet, bounds nothing."""
+        """The bounds of every reading, of judging and of keeping; NaN, where nothing was kept yet, bounds nothing."""
         low, high = self._kept_v - self._record_v, self._kept_v + self._record_v
         self._v_lo = low if low > self._judge_v_lo else self._judge_v_lo  # max and min cost three times as much here
         self._v_hi = high if high < self._judge_v_hi else self._judge_v_hi

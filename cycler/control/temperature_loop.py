@@ -7,7 +7,7 @@ from math import nan
 import structlog
 
 from cycler.contract.devices import TemperatureInput
-from cycler.contract.errors import DeviceError
+from cycler.contract.errors import LinkError
 from cycler.control.beat import Beat
 from cycler.control.channel_controller import ChannelController
 
@@ -40,7 +40,7 @@ class TemperatureLoop:
         await self._read()
 
     async def run(self) -> None:
-        """Until cancelled. A failing input fails nobody else: its temperatures turn NaN."""
+        """Until cancelled, or until the device has failed for three beats."""
         clock = asyncio.get_running_loop().time
         heard_s = clock()
         while True:
@@ -48,11 +48,15 @@ class TemperatureLoop:
             try:
                 await self._read()
                 heard_s = clock()
-            except DeviceError as error:
-                log.warning("temperature.missing", device=self.device, reason=str(error))
+            except LinkError as error:
                 if clock() - heard_s >= self._stale_s:
-                    for watchers in self._watchers.values():
-                        _tell(watchers, nan)
+                    raise
+                log.warning("device.silent", device=self.device, reason=error.detail)
+
+    def forget(self) -> None:
+        """The device is lost: what it last measured is not known any more."""
+        for watchers in self._watchers.values():
+            _tell(watchers, nan)
 
     async def _read(self) -> None:
         reading = await self._driver.read()

@@ -1,0 +1,58 @@
+"""One digital I/O device: keeps its watchdog fed, and notices a contactor that is not where it was put."""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from cycler.contract.devices import DigitalIo
+from cycler.contract.errors import DeviceError
+from cycler.control.beat import Beat
+
+log = structlog.get_logger()
+
+
+class IoLoop:
+    """Reads on its beat. `on_moved` hears of every output that is not where it was told to be, once each time."""
+
+    def __init__(
+        self,
+        device: str,
+        driver: DigitalIo,
+        *,
+        sweep_s: float,
+        offset_s: float,
+        on_moved: Callable[[str, str, bool], None],
+    ) -> None:
+        """`on_moved(device, output, closed)`."""
+        self.device = device
+        self._driver = driver
+        self._beat = Beat(period_s=sweep_s, fast_s=sweep_s, offset_s=offset_s)
+        self._on_moved = on_moved
+        self._told: dict[str, bool] = {}
+
+    async def prepare(self) -> None:
+        """Connect and configure; the outputs go to their safe state."""
+        self._told.clear()
+        await self._driver.connect()
+        await self._driver.commission()
+
+    async def run(self) -> None:
+        """Until cancelled, or until the device fails; the outputs are then told to go to their safe state."""
+        try:
+            while True:
+                await self._beat.next()
+                reading = await self._driver.read()
+                for output, closed in list(self._told.items()):
+                    if reading.outputs[output] != closed:
+                        self._told[output] = reading.outputs[output]
+                        self._on_moved(self.device, output, reading.outputs[output])
+        finally:
+            try:
+                await self._driver.make_safe()
+            except DeviceError as error:
+                log.error("io.not_safe", device=self.device, reason=str(error))
+
+    async def write(self, outputs: Mapping[str, bool]) -> None:
+        """Set outputs; from now on they are watched."""
+        await self._driver.write(outputs)
+        self._told.update(outputs)

@@ -1,0 +1,41 @@
+"""What one rack is configured to be, every value checked and in SI units."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cycler.contract.plugin import DeviceSettings
+from cycler.contract.sweep import ChannelId
+from cycler.model.rack import Rack
+
+OnControllerLoss = Literal["stop", "finish-step"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceConfiguration:
+    """One line under `devices:`."""
+
+    settings: DeviceSettings
+    driver: str
+    on_controller_loss: OnControllerLoss = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """A whole rack file. `content_hash` is the SHA-256 of its bytes."""
+
+    rack: Rack
+    devices: tuple[DeviceConfiguration, ...]
+    store: Path | None
+    file: Path
+    content_hash: str
+
+    def channels_of(self, device: str) -> tuple[ChannelId, ...]:
+        """The channels of this device that positions name, as cycler, temperature input or contactor, in order."""
+        named: dict[ChannelId, None] = {}
+        for bay in self.rack.bays.values():
+            refs = [ref for p in bay.positions.values() for ref in (*p.channels, p.temperature, p.meter)]
+            for ref in (*refs, bay.contactor, bay.press):
+                if ref is not None and ref.device == device:
+                    named[ChannelId(ref.channel)] = None
+        return tuple(named)

@@ -1,0 +1,94 @@
+"""Names become objects here, and only here: drivers and simulated worlds are found through entry points."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Literal, Protocol, cast
+
+from cycler.contract.devices import CyclerDriver, DigitalIo, TemperatureInput
+from cycler.contract.plugin import Driver, Surroundings
+from cycler.contract.world import SimulatedDevice, World
+from cycler.control.rack_controller import Devices
+from cycler.model.rack import Rack
+from cycler.model.world import WorldDeclaration
+from cycler.service.configuration import Configuration
+
+DRIVERS = "cycler.drivers"
+WORLDS = "cycler.worlds"
+
+Wire = Literal["memory", "loopback"]
+
+
+class NotInstalled(Exception):
+    """Nothing is installed under that name."""
+
+
+class WorldOpener(Protocol):
+    """What an entry point of the group `cycler.worlds` names. Raises `ValueError` for a world that cannot be."""
+
+    def __call__(
+        self,
+        declaration: WorldDeclaration,
+        rack: Rack,
+        devices: Sequence[SimulatedDevice],
+        *,
+        wire: Wire,
+        speed: float | None = None,
+    ) -> World: ...
+
+
+def installed_drivers() -> Mapping[str, EntryPoint]:
+    """The drivers there are, by name; nothing is imported yet."""
+    return {point.name: point for point in sorted(entry_points(group=DRIVERS), key=lambda point: point.name)}
+
+
+def load_driver(name: str) -> Driver:
+    """Raises `NotInstalled`."""
+    points = installed_drivers()
+    if name not in points:
+        raise NotInstalled(f"no driver {name!r}; installed are {', '.join(points)}")
+    return cast(Driver, points[name].load())
+
+
+def open_devices(configuration: Configuration, surroundings: Surroundings) -> Devices:
+    """Builds every device of the rack; connects to none. Raises `NotInstalled`, and `ValueError` for bad settings."""
+    cyclers: dict[str, CyclerDriver] = {}
+    temperatures: dict[str, TemperatureInput] = {}
+    ios: dict[str, DigitalIo] = {}
+    for config in configuration.devices:
+        driver = load_driver(config.driver)
+        device = driver.opens(config.settings, surroundings)
+        name = config.settings.device
+        match driver.kind:
+            case "cycler":
+                cyclers[name] = cast(CyclerDriver, device)
+            case "temperature":
+                temperatures[name] = cast(TemperatureInput, device)
+            case "digital-io":
+                ios[name] = cast(DigitalIo, device)
+            case kind:
+                raise ValueError(f"{name}: the controller has no use for a {kind} yet")
+    return Devices(cyclers=cyclers, temperatures=temperatures, ios=ios)
+
+
+def open_world(
+    configuration: Configuration, declaration: WorldDeclaration, *, wire: Wire, speed: float | None = None
+) -> World:
+    """The simulated world for this rack. Raises `NotInstalled` and `ValueError`."""
+    points = {point.name: point for point in entry_points(group=WORLDS)}
+    if "simulated" not in points:
+        raise NotInstalled("no simulated world is installed")
+    opener = cast(WorldOpener, points["simulated"].load())
+    devices = [
+        SimulatedDevice(
+            device=config.settings.device,
+            driver=config.driver,
+            resource=config.settings.resource,
+            channels=configuration.channels_of(config.settings.device),
+            rated_voltage_v=config.settings.rated_voltage_v,
+            rated_current_a=config.settings.rated_current_a,
+            rated_power_w=config.settings.rated_power_w,
+            options=config.settings.options,
+        )
+        for config in configuration.devices
+    ]
+    return opener(declaration, configuration.rack, devices, wire=wire, speed=speed)
