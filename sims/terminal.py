@@ -5,7 +5,10 @@ no instruments.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +47,31 @@ class Terminal(Protocol):
 
     def measure(self) -> TerminalReading:
         """What a perfect instrument would see now."""
+
+
+REGULATIONS: tuple[Literal["off", "cc", "cv", "cp"], ...] = ("off", "cc", "cv", "cp")
+"""What the codes of `BankReading.regulation` mean."""
+
+Column = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankReading:
+    """`TerminalReading` for many terminals: a column per quantity, a row per terminal. Nobody changes the columns."""
+
+    voltage_v: Column
+    output_v: Column
+    current_a: Column
+    regulation: NDArray[np.integer[Any]]  # indices into `REGULATIONS`
+    charged_ah: Column
+    discharged_ah: Column
+
+
+class Bank(Protocol):
+    """The terminals of one instrument side by side, so that hundreds of channels cost one look at the physics."""
+
+    def drive(self, row: int, supply: Supply) -> None:
+        """Set the supply of one terminal; it takes effect now."""
+
+    def measure(self) -> BankReading:
+        """What a perfect instrument would see now on all of them."""

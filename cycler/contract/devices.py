@@ -1,6 +1,8 @@
 """The Protocols that a driver fulfils. A driver inherits nothing; shared wire code is something it has.
 
 Every call ends within the driver's own time limit and raises only `LinkError`, `ProtocolError` or `DeviceFault`.
+A channel or line that the device does not have is a `ProtocolError` too: `apply` answers it for that channel, other
+calls raise it, `make_safe` once it has opened those that exist.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
+from cycler.contract.capabilities import ChannelRange
 from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, Meter, TemperatureInput
 
 DeviceKind = Literal["cycler", "temperature", "chamber", "digital-io", "meter"]
@@ -37,9 +38,7 @@ class Resource:
         query = dict(pairs)
         if len(query) != len(pairs):
             raise ValueError(f"{text!r} gives an option twice")
-        return cls(
-            text=text, scheme=parts.scheme, host=parts.hostname or "", port=port, path=parts.path, query=query
-        )
+        return cls(text=text, scheme=parts.scheme, host=parts.hostname or "", port=port, path=parts.path, query=query)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +49,9 @@ class DeviceSettings:
     resource: Resource
     voltage_accuracy_v: float | None = None
     current_accuracy_a: float | None = None
+    rated_voltage_v: float | None = None
+    rated_current_a: float | None = None
+    rated_power_w: float | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -75,4 +77,6 @@ class Driver:
     summary: str  # one line for `cycler drivers list`
     schemes: tuple[str, ...]  # the resources that it can open
     opens: Opener
+    offline_range: Callable[[DeviceSettings], ChannelRange | None] | None = None
+    """A cycler's range as far as the rack file alone tells it, so that recipes can be checked without the device."""
     confirmed_on_hardware: bool = False

@@ -1,13 +1,31 @@
 """What a simulated world offers to whoever runs control on it: an entry point in the group `cycler.worlds`."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
+
+from cycler.contract.plugin import Resource
+from cycler.contract.sweep import ChannelId
 
 T = TypeVar("T")
 
 RunBlocking = Callable[[Callable[[], T]], Awaitable[T]]
 """Where blocking work (fsync, compression) goes: a thread in production, inline in simulation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedDevice:
+    """A device of the rack file, as far as its simulator has to know it. `None`: the simulator's own rating."""
+
+    device: str
+    driver: str
+    resource: Resource
+    channels: tuple[ChannelId, ...]  # those that the rack's positions name, in the rack's order
+    rated_voltage_v: float | None = None
+    rated_current_a: float | None = None
+    rated_power_w: float | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 class World(Protocol):

@@ -26,7 +26,6 @@ from cycler.model.cell import Cell
 from cycler.model.rack import PositionId
 from cycler.model.results import NAS_PER_AH, CellOutcome, Event, StopReason
 from cycler.record.recorder import Recorder
-from cycler.safety.start_checks import StartRefusal
 
 EventValue = str | int | float | bool | None
 
@@ -66,13 +65,6 @@ class ChannelController:
         """Begin the run at this time of the loop's clock."""
         self._record("cell.started")
         return self.on_events(self.machine.start(taken_s))
-
-    def refuse(self, refusal: StartRefusal) -> None:
-        """The cell is not started at all, and why."""
-        self._record("cell.refused", code=refusal.code, text=refusal.text)
-        self._end(CellOutcome(
-            cell=self.cell.cell_id, position=self.position, ended="not-started", code=refusal.code, detail=refusal.text
-        ))  # fmt: skip
 
     def on_sweep(self, sweep: Sweep) -> Sequence[Command]:
         """Take the channel's row of a sweep. The device loop does the same in line, for speed."""
@@ -143,7 +135,7 @@ class ChannelController:
     @property
     def closed(self) -> bool:
         """Nothing more comes from this cell's run."""
-        return self.outcome is not None and (self.machine.closed or self.outcome.ended == "not-started")
+        return self.machine.closed
 
     def _order(self, due: OrderDue) -> Step:
         order_id = self._recorder.next_order_ids(1)[0]
@@ -161,9 +153,6 @@ class ChannelController:
             detail=text,
         )
         self._record("cell.ended", code=code, text=text, data={"end": end})
-        self._end(outcome)
-
-    def _end(self, outcome: CellOutcome) -> None:
         self.outcome = outcome
         self._recorder.outcome(outcome)
 

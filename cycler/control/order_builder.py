@@ -4,7 +4,7 @@ from cycler.contract.capabilities import ChannelRange
 from cycler.contract.order import DeviceEnd, DeviceLimits, Order, Phase
 from cycler.control.machine_events import OrderDue
 from cycler.recipe.plan import PlanPhase
-from cycler.safety.protections import current_tolerance_a
+from cycler.safety.protections import current_tolerance_a, timeout_s
 
 
 def order_for(due: OrderDue, order_id: int, channel: ChannelRange, *, phases_max: int) -> Order:
@@ -22,7 +22,7 @@ def order_for(due: OrderDue, order_id: int, channel: ChannelRange, *, phases_max
             charge_current_a_max=charge_a + current_tolerance_a(charge_a, channel),
             discharge_current_a_max=discharge_a + current_tolerance_a(discharge_a, channel),
             charge_ah_max=envelope.capacity_ah,
-            time_s_max=due.step.time_s_max,
+            time_s_max=timeout_s(due.step),
         ),
     )
 

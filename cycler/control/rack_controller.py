@@ -9,6 +9,7 @@ from datetime import datetime
 
 import structlog
 
+from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import CyclerDriver, Device, DigitalIo, TemperatureInput
 from cycler.contract.errors import DeviceError
 from cycler.contract.sweep import ChannelId
@@ -19,8 +20,9 @@ from cycler.control.io_loop import IoLoop
 from cycler.control.step_machine import StepMachine
 from cycler.control.temperature_loop import TemperatureLoop
 from cycler.model.alarm import AlarmCode
+from cycler.model.cell import Cell
 from cycler.model.rack import Bay, Position, PositionId, Rack
-from cycler.model.results import Event
+from cycler.model.results import CellOutcome, Event
 from cycler.model.run import Run
 from cycler.recipe.plan import Plan
 from cycler.record.recorder import Recorder
@@ -125,14 +127,31 @@ class RackController:
         """Every device has either answered or been latched."""
         await self._all_ready.wait()
 
+    def capabilities(self, position: PositionId) -> Capabilities | None:
+        """Of the position's channel; None as long as its device has not answered."""
+        for bay in self._rack.bays.values():
+            if position in bay.positions:
+                loop = self._loops[bay.positions[position].channels[0].device]
+                return loop.capabilities if loop.last is not None else None
+        raise KeyError(position)
+
     async def start_run(self, run: Run, plans: Mapping[PositionId, Plan]) -> None:
-        """Start every cell of the run that may be started; the others are refused, each with its reason."""
+        """Start every cell of the run that may be started; the others are refused, each with its reason.
+
+        `plans` has one for each position whose device has answered.
+        """
         bay = self._rack.bays[run.placement.bay]
         handles = self._recorder.start_run(run)
         started: list[tuple[ChannelController, DeviceLoop]] = []
         for position_id, cell in run.cells.items():
+            self._controllers.pop(position_id, None)
             position = bay.positions[position_id]
             loop = self._loops[position.channels[0].device]
+            plan = plans.get(position_id)
+            refusal = self._refusal(bay, position, loop, plan, cell)
+            if plan is None or refusal is not None:
+                self._refuse(position_id, cell, refusal)
+                continue
             channel = ChannelId(position.channels[0].channel)
             controller = ChannelController(
                 position=position_id,
@@ -140,7 +159,7 @@ class RackController:
                 channel=channel,
                 row=loop.capabilities.channels.index(channel),
                 machine=StepMachine(
-                    plans[position_id],
+                    plan,
                     loop.capabilities.range,
                     temperature_measured=position.temperature is not None,
                     phases_max=loop.capabilities.phases_max,
@@ -154,12 +173,7 @@ class RackController:
                 on_closed=self._changed.set,
             )
             self._controllers[position_id] = controller
-            refusal = self._refusal(bay, position, loop, controller, plans[position_id])
-            if refusal is None:
-                started.append((controller, loop))
-            else:
-                controller.refuse(refusal)
-                self._changed.set()
+            started.append((controller, loop))
         await self._watch_temperatures(bay, [controller for controller, _ in started])
         if started:
             await self._set_contactor(bay, closed=True)
@@ -168,7 +182,7 @@ class RackController:
 
     async def finished(self, run: Run) -> None:
         """Every cell of the run has its outcome and its last step its numbers; the bay's contactor is open again."""
-        while not all(self._controllers[position].closed for position in run.cells):
+        while not all(self._controllers[position].closed for position in run.cells if position in self._controllers):
             self._changed.clear()
             await self._changed.wait()
         await self._set_contactor(self._rack.bays[run.placement.bay], closed=False)
@@ -182,8 +196,10 @@ class RackController:
     # Starting.
 
     def _refusal(
-        self, bay: Bay, position: Position, loop: DeviceLoop, controller: ChannelController, plan: Plan
+        self, bay: Bay, position: Position, loop: DeviceLoop, plan: Plan | None, cell: Cell
     ) -> StartRefusal | None:
+        if plan is None or loop.last is None or loop.device in self._pending:
+            return StartRefusal(code=None, text=f"{loop.device} does not answer")
         refusals = position_refusals(
             plan.cell_type,
             loop.capabilities,
@@ -192,13 +208,24 @@ class RackController:
         )
         if refusals:
             return refusals[0]
-        if loop.last is None or loop.device in self._pending:
-            return StartRefusal(code=None, text=f"{loop.device} does not answer")
-        return cell_refusal(
-            loop.last[controller.channel],
-            plan.cell_type.envelopes["formed"],
-            states=plan.from_states,
-            state=controller.cell.state,
+        reading = loop.last[ChannelId(position.channels[0].channel)]
+        return cell_refusal(reading, plan.cell_type.envelopes["formed"], states=plan.from_states, state=cell.state)
+
+    def _refuse(self, position: PositionId, cell: Cell, refusal: StartRefusal | None) -> None:
+        code, text = (None, "") if refusal is None else (refusal.code, refusal.text)
+        self._recorder.event(
+            Event(
+                utc=self._utcnow(),
+                elapsed_s=0.0,
+                event="cell.refused",
+                cell_id=cell.cell_id,
+                position=position,
+                code=code,
+                text=text,
+            )
+        )
+        self._recorder.outcome(
+            CellOutcome(cell=cell.cell_id, position=position, ended="not-started", code=code, detail=text)
         )
 
     async def _watch_temperatures(self, bay: Bay, controllers: Sequence[ChannelController]) -> None:

@@ -113,6 +113,27 @@ class CellOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult:
+    """What a run says of one cell. `None` where it did not measure the metric."""
+
+    cell: CellId
+    position: PositionId
+    cell_type: str
+    verdict: Verdict
+    grade: str | None = None  # only with `pass`
+    reason_codes: tuple[str, ...] = ()  # the deciding one first
+    capacity_ah: float | None = None
+    cycle_efficiency_ratio: float | None = None  # discharge over charge of the cycle that gave the capacity
+    dcir_ohm: float | None = None  # the pulse's longest value
+    contact_ohm: float | None = None
+    ocv_v: float | None = None
+    end_voltage_v: float | None = None
+    energy_in_wh: float
+    energy_out_wh: float
+    genealogy: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something that happened, for people and auditors."""
 

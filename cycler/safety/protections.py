@@ -97,7 +97,7 @@ def guards_for(
         _current_guard(AlarmCode.CHARGE_OVER_CURRENT, charge_a, envelope.charge_current_a, channel),
         _current_guard(AlarmCode.DISCHARGE_OVER_CURRENT, discharge_a, envelope.discharge_current_a, channel),
         _guard(AlarmCode.STEP_OVER_CAPACITY, high=envelope.capacity_ah, hard_high=envelope.capacity_ah),
-        _guard(AlarmCode.STEP_TIMEOUT, high=_timeout_s(step), hard_high=_timeout_s(step)),
+        _guard(AlarmCode.STEP_TIMEOUT, high=timeout_s(step), hard_high=timeout_s(step)),
     ]
     if not resting:  # at rest the relay is open already, and a deep rebound is the recipe's business
         guards.append(
@@ -140,6 +140,11 @@ def current_tolerance_a(set_a: float, channel: ChannelRange) -> float:
     return max(CURRENT_TOLERANCE_RATIO * set_a, 3 * channel.current_accuracy_a)
 
 
+def timeout_s(step: PlanStep) -> float:
+    """When a step has outlived its own bound. The device's limit is the same: the recipe's end must come first."""
+    return step.time_s_max * (1 + TIMEOUT_SLACK_RATIO) + TIMEOUT_SLACK_S
+
+
 def _guard(
     code: AlarmCode, *, low: float = -inf, high: float = inf, hard_low: float = -inf, hard_high: float = inf
 ) -> Guard:
@@ -169,7 +174,3 @@ def _temperature_window(envelope: Envelope, *, charging: bool, resting: bool) ->
     if resting:
         return min(charge[0], discharge[0]), max(charge[1], discharge[1])
     return charge if charging else discharge
-
-
-def _timeout_s(step: PlanStep) -> float:
-    return step.time_s_max * (1 + TIMEOUT_SLACK_RATIO) + TIMEOUT_SLACK_S

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import structlog
-
+from cycler.contract.capabilities import ChannelRange
 from cycler.contract.plugin import Surroundings
 from cycler.contract.world import World
 from cycler.control.rack_controller import RackController
@@ -16,34 +15,34 @@ from cycler.model.alarm import AlarmCode
 from cycler.model.cell import Cell
 from cycler.model.rack import BayId, Placement, PositionId, TrayId
 from cycler.model.run import Run
+from cycler.recipe.canonical import canonical_text, content_hash
+from cycler.recipe.compile import LoadedRecipe, compile_plan
+from cycler.recipe.expectation import expected_time_s
 from cycler.recipe.plan import Plan
 from cycler.record.journal import Journal
 from cycler.record.recorder import Recorder
 from cycler.service.configuration import Configuration
+from cycler.service.progress import BayProgress, bay_progress
 from cycler.service.wiring import open_devices
 
 T = TypeVar("T")
-
-log = structlog.get_logger()
 
 COMMIT_EVERY_S = 60.0
 """Of the world's time: it passes so much faster than ours that a minute of it is gone in milliseconds."""
 
 PROGRESS_EVERY_S = 60.0
 
-Progress = Callable[[RackController, float], None]
-"""Called now and then with the rack and the seconds of world time since the start."""
+OnProgress = Callable[[Sequence[BayProgress]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A tray of cells for one bay, and what is to be done to each of them."""
+    """A tray of cells for one bay, and what is to be done to them."""
 
     bay: BayId
     tray: TrayId
     cells: Mapping[PositionId, Cell]
-    plans: Mapping[PositionId, Plan]
-    recipe_text: str  # canonical
+    recipe: LoadedRecipe
 
 
 def run_session(
@@ -53,13 +52,17 @@ def run_session(
     *,
     store: Path,
     seed: int,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> list[Run]:
     """Run every job to its end and leave the journal in `store`. Ctrl-C opens all outputs and closes the journal first.
 
-    Raises `JournalUnusable` and `JournalFailed`, and `ValueError` for settings that a driver refuses.
+    Raises `InvalidFile` for a recipe that a channel cannot run, `JournalUnusable`, `JournalFailed`, and `ValueError`
+    for settings that a driver refuses.
     """
-    return world.run(_session(configuration, world, jobs, store=store, seed=seed, on_progress=on_progress))
+    try:
+        return world.run(_session(configuration, world, jobs, store=store, seed=seed, on_progress=on_progress))
+    except BaseExceptionGroup as group:
+        raise _only(group) from None
 
 
 async def _session(
@@ -69,10 +72,11 @@ async def _session(
     *,
     store: Path,
     seed: int,
-    on_progress: Progress | None,
+    on_progress: OnProgress | None,
 ) -> list[Run]:
     await world.start()
     try:
+        devices = open_devices(configuration, Surroundings(utcnow=world.utcnow, world=world))
         journal = Journal(store, rack=configuration.rack.rack, opened_utc=world.utcnow())
         recorder = Recorder(
             journal,
@@ -80,56 +84,74 @@ async def _session(
             on_failure=lambda reason: rack.stop_all(reason, code=AlarmCode.JOURNAL_NOT_DURABLE),
             commit_every_s=COMMIT_EVERY_S,
         )
-        devices = open_devices(configuration, Surroundings(utcnow=world.utcnow, world=world))
         rack = RackController(configuration.rack, devices, recorder, utcnow=world.utcnow, rng=random.Random(seed))
         try:
             async with asyncio.TaskGroup() as tasks:
-                recording = tasks.create_task(recorder.run(), name="recorder")
-                running = tasks.create_task(rack.run(), name="rack")
+                background = [
+                    tasks.create_task(recorder.run(), name="recorder"),
+                    tasks.create_task(rack.run(), name="rack"),
+                ]
+                await rack.ready()
+                runs = [await _start(rack, recorder, world, job) for job in jobs]
                 if on_progress is not None:
-                    reporting = tasks.create_task(_report(rack, on_progress), name="progress")
-                runs = await _work(rack, recorder, world, jobs)
-                if on_progress is not None:
-                    reporting.cancel()
-                running.cancel()
-                recording.cancel()
+                    background.append(tasks.create_task(_report(rack, world, runs, on_progress), name="progress"))
+                for run, _ in runs:
+                    await rack.finished(run)
+                for task in background:
+                    task.cancel()
         finally:
             await recorder.aclose()
-        return runs
+        return [run for run, _ in runs]
     finally:
         await world.aclose()
 
 
-async def _work(rack: RackController, recorder: Recorder, world: World, jobs: Sequence[Job]) -> list[Run]:
-    await rack.ready()
-    runs = []
-    for job in jobs:
-        now = world.utcnow()
-        plan = next(iter(job.plans.values()))
-        run = Run(
-            run_id=recorder.next_run_id(now),
-            started_utc=now,
-            placement=Placement(tray=job.tray, bay=job.bay, from_utc=now),
-            recipe_name=plan.recipe,
-            recipe_version=plan.version,
-            recipe_hash=plan.recipe_hash,
-            recipe_text=job.recipe_text,
-            cells=job.cells,
-        )
-        await rack.start_run(run, job.plans)
-        runs.append(run)
-    for run in runs:
-        await rack.finished(run)
-    return runs
+async def _start(rack: RackController, recorder: Recorder, world: World, job: Job) -> tuple[Run, float]:
+    """The run, and how long it should take."""
+    recipe = job.recipe.recipe
+    by_range: dict[ChannelRange, Plan] = {}
+    plans: dict[PositionId, Plan] = {}
+    for position in job.cells:
+        capabilities = rack.capabilities(position)
+        if capabilities is not None:
+            channel = capabilities.range
+            if channel not in by_range:
+                by_range[channel] = compile_plan(recipe, job.recipe.cell_type, channel)
+            plans[position] = by_range[channel]
+    now = world.utcnow()
+    run = Run(
+        run_id=recorder.next_run_id(now),
+        started_utc=now,
+        placement=Placement(tray=job.tray, bay=job.bay, from_utc=now),
+        recipe_name=recipe.recipe,
+        recipe_version=recipe.version,
+        recipe_hash=content_hash(recipe),
+        recipe_text=canonical_text(recipe),
+        cells=job.cells,
+    )
+    await rack.start_run(run, plans)
+    return run, max((expected_time_s(plan) for plan in by_range.values()), default=0.0)
 
 
-async def _report(rack: RackController, on_progress: Progress) -> None:
-    clock = asyncio.get_running_loop().time
+async def _report(
+    rack: RackController, world: World, runs: Sequence[tuple[Run, float]], on_progress: OnProgress
+) -> None:
     while True:
-        on_progress(rack, clock())
+        now = world.utcnow()
+        on_progress(
+            [bay_progress(run, rack.controllers, expected_s=expected_s, now_utc=now) for run, expected_s in runs]
+        )
         await asyncio.sleep(PROGRESS_EVERY_S)
 
 
 async def _inline(work: Callable[[], T]) -> T:
     """In a simulation blocking work costs no simulated time."""
     return work()
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error that a task group wrapped; the group itself where there are several."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

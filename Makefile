@@ -1,0 +1,47 @@
+# demo   the main job: a simulated rack forms a tray of cells
+# test   lint, types, directions of imports, all tests but those of `system`
+# check  the quick part of `test`
+# system what needs real processes, real time or other programs
+# bench  the benchmarks: figures, no verdict
+#
+# Each sets up .venv first, from PYTHON (3.11 or later), and again when pyproject.toml has changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+
+.PHONY: demo test check system bench lint
+.NOTPARALLEL:
+
+demo: .venv/.ready
+	@$(BIN)/cycler demo
+
+test: lint
+	@$(BIN)/python -m pytest -n 2 -m "not system"
+
+check: lint
+	@$(BIN)/python -m pytest -n 2 -m "not system and not slow"
+
+system: .venv/.ready-dev
+	@$(BIN)/python -m pytest -m system tests/system
+
+bench: .venv/.ready-dev
+	@set -e; for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+lint: .venv/.ready-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+.venv/.ready: pyproject.toml
+	@echo "setting up .venv"
+	@$(PYTHON) -m venv .venv
+	@$(INSTALL) -e .
+	@touch $@
+
+.venv/.ready-dev: pyproject.toml
+	@echo "setting up .venv, with what development needs"
+	@$(PYTHON) -m venv .venv
+	@$(INSTALL) -e '.[dev]'
+	@touch .venv/.ready $@

@@ -1,0 +1,49 @@
+"""`cycler drivers list · probe`."""
+
+import json as json_module
+import sys
+from typing import Annotated
+
+import typer
+
+from cycler.cli.errors import explained
+
+app = typer.Typer(
+    help="Installed drivers, and what answers at an address.", no_args_is_help=True, rich_markup_mode=None
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+@app.command("list")
+def list_drivers(json: AsJson = False) -> None:
+    """Print the installed drivers."""
+    with explained(as_json=json):
+        from cycler.service.probe import driver_facts  # noqa: PLC0415 (help must not wait for it)
+
+        facts = driver_facts()
+        if json:
+            sys.stdout.write(json_module.dumps({"drivers": facts}, indent=2) + "\n")
+            return
+        for fact in facts:
+            confirmed = "" if fact["confirmed_on_hardware"] else "  (never confirmed on hardware)"
+            sys.stdout.write(f"{fact['name']:<16} {fact['kind']:<12} {', '.join(fact['schemes'])}{confirmed}\n")
+            sys.stdout.write(f"{'':<16} {fact['summary']}\n")
+
+
+@app.command()
+def probe(
+    resource: Annotated[str, typer.Argument(help="Like modbus-tcp://127.0.0.1:502.")],
+    driver: Annotated[str | None, typer.Option(help="Which driver asks; by default whichever gets an answer.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Identify the device at an address. Nothing is changed on it."""
+    with explained(as_json=json):
+        from cycler.service.probe import probe_resource  # noqa: PLC0415 (help must not wait for it)
+
+        found = probe_resource(resource, driver)
+        if json:
+            sys.stdout.write(json_module.dumps(found, indent=2) + "\n")
+            return
+        for key, value in found.items():
+            sys.stdout.write(f"{key:<22} {value}\n")

@@ -1,0 +1,92 @@
+"""Errors as users meet them: one clear message, the right exit code, never a traceback."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import typer
+
+DONE, FAILED, WRONG_USE, UNREACHABLE, REFUSED, REJECTED = range(6)
+"""The exit codes: 1 failed, 2 wrong use or invalid file, 3 device or service unreachable, 4 refused by safety,
+5 done but cells were rejected (only with `--strict`)."""
+
+INTERRUPTED = 130
+
+
+class Failure(Exception):
+    """A command cannot do what was asked. `hint` says how to mend it."""
+
+    def __init__(self, exit_code: int, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """As `--json` prints errors."""
+        return [
+            {"file": None, "line": None, "step": None, "code": self.code, "message": self.message, "hint": self.hint}
+        ]
+
+
+@contextmanager
+def explained(*, as_json: bool = False) -> Iterator[None]:
+    """Turns what may go wrong in a command into a message and an exit code."""
+    from cycler.contract.errors import DeviceError, LinkError  # noqa: PLC0415 (help must not wait for it)
+    from cycler.recipe.problems import InvalidFile  # noqa: PLC0415
+    from cycler.record.journal import JournalFailed  # noqa: PLC0415
+    from cycler.record.schema import JournalUnusable  # noqa: PLC0415
+    from cycler.service.wiring import NotInstalled  # noqa: PLC0415
+
+    try:
+        yield
+    except InvalidFile as error:
+        _report([str(problem) for problem in error.problems], [p.as_json() for p in error.problems], as_json=as_json)
+        raise typer.Exit(WRONG_USE) from None
+    except Failure as failure:
+        hint = f" ({failure.hint})" if failure.hint else ""
+        _report([failure.message + hint], failure.as_json(), as_json=as_json)
+        raise typer.Exit(failure.exit_code) from None
+    except (DeviceError, JournalFailed, JournalUnusable, NotInstalled, ValueError, OSError) as error:
+        codes: list[tuple[type[BaseException], int, str]] = [
+            (LinkError, UNREACHABLE, "unreachable"),
+            (DeviceError, FAILED, "device"),
+            (JournalFailed, FAILED, "journal"),
+            (JournalUnusable, FAILED, "journal"),
+            (NotInstalled, WRONG_USE, "not-installed"),
+            (ValueError, WRONG_USE, "value"),
+            (OSError, FAILED, "system"),
+        ]
+        exit_code, code = next((number, word) for kind, number, word in codes if isinstance(error, kind))
+        _report([str(error)], Failure(exit_code, code, str(error)).as_json(), as_json=as_json)
+        raise typer.Exit(exit_code) from None
+
+
+def run_and_explain(app: typer.Typer, arguments: Sequence[str] | None) -> int:
+    """Run a command; its exit code."""
+    try:
+        result = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return WRONG_USE
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return result if isinstance(result, int) else DONE
+
+
+def _report(lines: Sequence[str], documents: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps({"errors": list(documents)}, indent=2) + "\n")
+    else:
+        for line in lines:
+            sys.stderr.write(f"error: {line}\n")

@@ -1,0 +1,99 @@
+"""The lot as a table: one line a cell, the verdict in words."""
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cycler.cli.errors import DONE, REJECTED
+from cycler.model.results import CellResult
+from cycler.results.words import reason
+from cycler.service.lot import REPORT, Lot
+
+_STYLES = {"pass": "green", "fail": "bold red", "quarantine": "bold magenta", "retest": "yellow", "not-run": "dim"}
+
+
+def show_lot(lot: Lot, out: Path | None, *, as_json: bool) -> None:
+    """Results on stdout; the report's path last."""
+    if as_json:
+        sys.stdout.write(json.dumps(_document(lot, out), indent=2) + "\n")
+        return
+    console = Console(highlight=False, soft_wrap=False)
+    table = Table(title=f"Run {lot.run.run_id}: {lot.run.recipe_name} {lot.run.recipe_version}", title_justify="left")
+    table.add_column("position")
+    table.add_column("cell")
+    for name in ("capacity Ah", "efficiency %", "DCIR mOhm", "end V"):
+        table.add_column(name, justify="right")
+    for name in ("verdict", "grade"):
+        table.add_column(name)
+    table.add_column("reason", overflow="fold")
+    for cell in lot.cells:
+        table.add_row(
+            cell.position,
+            cell.cell,
+            _number(cell.capacity_ah, 3),
+            _number(_times(cell.cycle_efficiency_ratio, 100), 2),
+            _number(_times(cell.dcir_ohm, 1000), 2),
+            _number(cell.end_voltage_v, 3),
+            f"[{_STYLES[cell.verdict]}]{cell.verdict}[/]",
+            cell.grade or "",
+            _reason(lot, cell),
+        )
+    console.print(table)
+    passed = len(lot.cells) - lot.rejected
+    sys.stdout.write(f"{passed} of {len(lot.cells)} cells passed; events {lot.event_hash[:16]}\n")
+    if out is not None:
+        sys.stdout.write(f"report: {out / REPORT}\n")
+
+
+def exit_code(lot: Lot, *, strict: bool) -> int:
+    """5 where cells were rejected and that is to be told."""
+    return REJECTED if strict and lot.rejected else DONE
+
+
+def _reason(lot: Lot, cell: CellResult) -> str:
+    if cell.verdict == "pass":
+        return ""
+    words = [f"{code}: {reason(code)}" for code in cell.reason_codes]
+    return "; ".join(words) or lot.outcomes[cell.position].detail
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _document(lot: Lot, out: Path | None) -> dict[str, object]:
+    return {
+        "run": lot.run.run_id,
+        "recipe": lot.run.recipe_name,
+        "version": lot.run.recipe_version,
+        "recipe_hash": lot.run.recipe_hash,
+        "event_hash": lot.event_hash,
+        "out": None if out is None else str(out),
+        "report": None if out is None else str(out / REPORT),
+        "cells": [
+            {
+                "position": cell.position,
+                "cell_id": cell.cell,
+                "cell_type": cell.cell_type,
+                "verdict": cell.verdict,
+                "grade": cell.grade,
+                "reason_codes": list(cell.reason_codes),
+                "capacity_ah": cell.capacity_ah,
+                "cycle_efficiency": cell.cycle_efficiency_ratio,
+                "dcir_ohm": cell.dcir_ohm,
+                "ocv_v": cell.ocv_v,
+                "end_voltage_v": cell.end_voltage_v,
+                "energy_in_wh": cell.energy_in_wh,
+                "energy_out_wh": cell.energy_out_wh,
+                "detail": lot.outcomes[cell.position].detail,
+            }
+            for cell in lot.cells
+        ],
+    }

@@ -1,0 +1,65 @@
+"""A line a bay while a run goes on: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from cycler.service.progress import BayProgress
+
+PLAIN_STEP_RATIO = 0.1
+
+
+@contextmanager
+def shown_progress(console: Console) -> Iterator[Callable[[Sequence[BayProgress]], None]]:
+    """Gives the call that takes each state; messages go to stderr, so that stdout stays results only."""
+    if console.is_terminal:
+        with Progress(
+            TextColumn("{task.fields[bay]}"),
+            BarColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=console,
+            transient=True,
+        ) as bars:
+            yield _Bars(bars).show
+    else:
+        yield _Lines().show
+
+
+class _Bars:
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, bays: Sequence[BayProgress]) -> None:
+        for bay in bays:
+            if bay.bay not in self._tasks:
+                self._tasks[bay.bay] = self._bars.add_task("", total=1.0, bay=bay.bay, text="")
+            self._bars.update(self._tasks[bay.bay], completed=bay.ratio, text=_text(bay))
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._shown: dict[str, float] = {}
+
+    def show(self, bays: Sequence[BayProgress]) -> None:
+        for bay in bays:
+            if bay.ratio - self._shown.get(bay.bay, -1.0) >= PLAIN_STEP_RATIO:
+                self._shown[bay.bay] = bay.ratio
+                sys.stderr.write(f"{bay.bay}  {bay.ratio:4.0%}  {_text(bay)}\n")
+                sys.stderr.flush()
+
+
+def _text(bay: BayProgress) -> str:
+    return (
+        f"{bay.step:<18}  {bay.cells - bay.ended} of {bay.cells} cells running  after {_clock(bay.elapsed_s)}"
+        f"  remaining {_clock(bay.remaining_s)}  ETA {bay.eta_utc:%H:%M}"
+    )
+
+
+def _clock(seconds: float) -> str:
+    """`3:05:00`."""
+    return str(timedelta(seconds=round(seconds)))

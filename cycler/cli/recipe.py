@@ -1,0 +1,55 @@
+"""`cycler recipe check · show · schema`."""
+
+import json as json_module
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cycler.cli.errors import WRONG_USE, explained
+
+app = typer.Typer(help="Check recipes, and print what they will do.", no_args_is_help=True, rich_markup_mode=None)
+
+RecipeFile = Annotated[str, typer.Argument(help="A recipe's file, or the name of one in the library.")]
+CellTypeFile = Annotated[Path | None, typer.Option(help="A cell type's file, instead of the recipe's own.")]
+RackFile = Annotated[Path | None, typer.Option("--config", help="A rack file: check against its channels too.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+@app.command()
+def check(recipe: RecipeFile, config: RackFile = None, cell_type: CellTypeFile = None, json: AsJson = False) -> None:
+    """Check a recipe against its cell type, and against a rack's channels."""
+    with explained(as_json=json):
+        from cycler.cli.recipe_check import check_recipe  # noqa: PLC0415 (help must not wait for it)
+
+        found = check_recipe(recipe, config, cell_type)
+        if json:
+            sys.stdout.write(json_module.dumps(found.document(), indent=2) + "\n")
+        else:
+            for line in found.lines():
+                typer.echo(line, err=bool(found.problems))
+        if found.problems:
+            raise typer.Exit(WRONG_USE)
+
+
+@app.command()
+def show(recipe: RecipeFile, cell_type: CellTypeFile = None, json: AsJson = False) -> None:
+    """Print everything that a recipe will do, its C-rates in ampere, and its canonical form."""
+    with explained(as_json=json):
+        from cycler.cli.recipe_check import show_recipe  # noqa: PLC0415 (help must not wait for it)
+
+        shown = show_recipe(recipe, cell_type)
+        if json:
+            sys.stdout.write(json_module.dumps(shown.document(), indent=2) + "\n")
+        else:
+            sys.stdout.write("\n".join([*shown.lines, "", shown.canonical]))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of recipe files."""
+    with explained():
+        from cycler.recipe.schema import recipe_schema  # noqa: PLC0415 (help must not wait for it)
+
+        sys.stdout.write(json_module.dumps(recipe_schema(), indent=2) + "\n")

@@ -1,0 +1,115 @@
+"""The work of `cycler recipe`: what a recipe does, and what speaks against it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cycler.contract.capabilities import ChannelRange
+from cycler.recipe.canonical import canonical_text, content_hash
+from cycler.recipe.compile import LoadedRecipe, load_recipe
+from cycler.recipe.compile import check as check_on
+from cycler.recipe.describe import describe, worst_case_s
+from cycler.recipe.lookup import find_recipe, load_cell_type
+from cycler.recipe.problems import Problem
+from cycler.service.rack_file import load_configuration
+from cycler.service.wiring import load_driver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A recipe that reads well, and what its cell type or the rack's channels have against it."""
+
+    recipe: LoadedRecipe
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]  # what could not be checked
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        for problem in self.problems:
+            yield f"error: {problem}"
+        if not self.problems:
+            named = self.recipe.recipe
+            yield f"{named.recipe} {named.version} is fine on {self.recipe.cell_type.name}: {content_hash(named)[:12]}"
+        for note in self.notes:
+            yield f"note: {note}"
+
+    def document(self) -> Mapping[str, object]:
+        """For programs."""
+        if self.problems:
+            return {"errors": [problem.as_json() for problem in self.problems]}
+        named = self.recipe.recipe
+        return {
+            "recipe": named.recipe,
+            "version": named.version,
+            "hash": content_hash(named),
+            "cell_type": self.recipe.cell_type.name,
+            "worst_case_s": worst_case_s(named, self.recipe.cell_type),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A recipe in words and in its canonical form."""
+
+    recipe: LoadedRecipe
+    lines: tuple[str, ...]
+    canonical: str
+
+    def document(self) -> Mapping[str, object]:
+        """For programs."""
+        named = self.recipe.recipe
+        return {
+            "recipe": named.recipe,
+            "version": named.version,
+            "hash": content_hash(named),
+            "cell_type": self.recipe.cell_type.name,
+            "lines": list(self.lines),
+            "canonical": self.canonical,
+        }
+
+
+def check_recipe(recipe: str, config: Path | None, cell_type: Path | None) -> Checked:
+    """Raises `InvalidFile` for files that do not read."""
+    loaded = _load(recipe, cell_type)
+    problems: dict[str, Problem] = {}
+    notes: list[str] = []
+    if config is not None:
+        ranges, unknown = _ranges(config)
+        notes += [f"{device} does not tell its range before it is connected: give `rated`" for device in unknown]
+        for channel in ranges:
+            for problem in check_on(loaded.recipe, loaded.cell_type, channel):
+                problems.setdefault(str(problem), problem)
+    return Checked(recipe=loaded, problems=tuple(problems.values()), notes=tuple(notes))
+
+
+def show_recipe(recipe: str, cell_type: Path | None) -> Shown:
+    """Raises `InvalidFile` for files that do not read."""
+    loaded = _load(recipe, cell_type)
+    return Shown(
+        recipe=loaded,
+        lines=tuple(describe(loaded.recipe, loaded.cell_type)),
+        canonical=canonical_text(loaded.recipe),
+    )
+
+
+def _load(recipe: str, cell_type: Path | None) -> LoadedRecipe:
+    own = None if cell_type is None else load_cell_type(cell_type)
+    return load_recipe(find_recipe(recipe, beside=Path.cwd()), cell_type=own)
+
+
+def _ranges(config: Path) -> tuple[list[ChannelRange], list[str]]:
+    """The different ranges of the rack's cyclers, and the devices that do not tell theirs."""
+    configuration = load_configuration(config)
+    ranges: dict[ChannelRange, None] = {}
+    unknown = []
+    for device in configuration.devices:
+        driver = load_driver(device.driver)
+        if driver.kind != "cycler":
+            continue
+        channel = None if driver.offline_range is None else driver.offline_range(device.settings)
+        if channel is None:
+            unknown.append(device.settings.device)
+        else:
+            ranges[channel] = None
+    return list(ranges), unknown

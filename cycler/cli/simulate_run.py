@@ -1,0 +1,101 @@
+"""The work of `cycler simulate`."""
+
+import re
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+
+from cycler.cli.errors import WRONG_USE, Failure
+from cycler.cli.logs import quiet_logs
+from cycler.cli.lot_table import exit_code, show_lot
+from cycler.cli.out_folder import prepared
+from cycler.cli.progress import shown_progress
+from cycler.model.cell import LEDGER_STATES, Cell, CellId, LedgerState
+from cycler.model.rack import TrayId
+from cycler.model.world import WorldDeclaration
+from cycler.recipe.compile import LoadedRecipe, load_recipe
+from cycler.recipe.lookup import find_recipe, load_cell_type
+from cycler.recipe.problems import nearest
+from cycler.service.bench_rack import BAY, bench_configuration
+from cycler.service.configuration import Configuration
+from cycler.service.lot import finish_run
+from cycler.service.session import Job, run_session
+from cycler.service.wiring import open_world
+from cycler.service.world_file import everywhere, load_world
+
+_START = re.compile(r"([a-z]+)(?:@(\d{1,3}(?:\.\d{1,3})?)\s*%)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulateOptions:
+    """The command line, as given."""
+
+    recipe: str
+    cell_type: Path | None
+    cells: int
+    seed: int
+    start: str | None
+    ideal: bool
+    world: Path | None
+    out: Path | None
+    csv: bool
+
+
+def run_simulate(options: SimulateOptions, *, strict: bool, as_json: bool) -> int:
+    """The exit code."""
+    quiet_logs()
+    cell_type = None if options.cell_type is None else load_cell_type(options.cell_type)
+    recipe = load_recipe(find_recipe(options.recipe, beside=Path.cwd()), cell_type=cell_type)
+    configuration = bench_configuration(options.cells, recipe.cell_type)
+    state, start = _start(options.start, recipe)
+    declaration = _declaration(options, configuration, recipe, start)
+    world = open_world(configuration, declaration, wire="memory")
+    cells = {
+        position: Cell(cell_id=CellId(f"sim-{number:04d}"), cell_type=recipe.cell_type.name, state=state)
+        for number, position in enumerate(configuration.rack.bays[BAY].positions, 1)
+    }
+    job = Job(bay=BAY, tray=TrayId("simulated"), cells=cells, recipe=recipe)
+    with ExitStack() as stack:
+        out = options.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        store = prepared(out)
+        with shown_progress(Console(stderr=True)) as on_progress:
+            (run,) = run_session(configuration, world, [job], store=store, seed=options.seed, on_progress=on_progress)
+        lot = finish_run(
+            store,
+            run.run_id,
+            {recipe.cell_type.name: recipe.cell_type},
+            out,
+            config_hash=configuration.content_hash,
+            seed=declaration.seed,
+            csv=options.csv,
+        )
+        show_lot(lot, options.out, as_json=as_json)
+    return exit_code(lot, strict=strict)
+
+
+def _declaration(
+    options: SimulateOptions, configuration: Configuration, recipe: LoadedRecipe, start: str
+) -> WorldDeclaration:
+    if options.world is None:
+        return everywhere(configuration.rack, recipe.cell_type, seed=options.seed, state=start, ideal=options.ideal)
+    declaration = load_world(options.world, configuration.rack, cell_type=recipe.cell_type, seed=options.seed)
+    cells = {position: replace(cell, state=cell.state or start) for position, cell in declaration.cells.items()}
+    return replace(declaration, cells=cells, ideal=options.ideal)
+
+
+def _start(text: str | None, recipe: LoadedRecipe) -> tuple[LedgerState, str]:
+    """The ledger state of the cells, and `formed@30%` for the world. By default formed cells, empty."""
+    if text is None:
+        return "formed" if "formed" in recipe.recipe.from_state else recipe.recipe.from_state[0], "formed@0%"
+    match = _START.fullmatch(text)
+    if match is None:
+        raise Failure(WRONG_USE, "start", f"--start {text!r} is no state", "write it like formed@30%")
+    if match[1] not in LEDGER_STATES:
+        raise Failure(WRONG_USE, "start", f"--start: {match[1]!r} is no state", nearest(match[1], LEDGER_STATES))
+    if match[2] is not None and float(match[2]) > 100:
+        raise Failure(WRONG_USE, "start", f"--start: a cell is never {match[2]} % full", "at most 100 %")
+    return cast(LedgerState, match[1]), f"formed@{match[2] or '0'}%"

@@ -1,0 +1,119 @@
+"""The one way to write a recipe, every default explicit and every quantity in its plainest unit; its hash names it."""
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+from cycler.recipe.model import (
+    Alternatives,
+    DcirStep,
+    DriveStep,
+    LimitKeys,
+    LoopStep,
+    PerTurn,
+    Recipe,
+    RecordKeys,
+    RestStep,
+    Step,
+    step_word,
+)
+from cycler.recipe.units import Quantity
+
+
+def canonical_text(recipe: Recipe) -> str:
+    """YAML that loads as an equal recipe, and whose own canonical text is the same."""
+    lines = [
+        f"recipe: {recipe.recipe}",
+        f"version: {recipe.version}",
+        f"cell_type: {recipe.cell_type}",
+        f"from_state: [{', '.join(recipe.from_state)}]",
+    ]
+    if recipe.to_state is not None:
+        lines.append(f"to_state: {recipe.to_state}")
+    lines.append(f"record: {_record(recipe.record)}")
+    lines.append("steps:")
+    lines.extend(_steps(recipe.steps, "  "))
+    return "\n".join(lines) + "\n"
+
+
+def content_hash(recipe: Recipe) -> str:
+    """SHA-256 of the canonical text, in hexadecimal."""
+    return sha256(canonical_text(recipe).encode()).hexdigest()
+
+
+def _steps(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
+    for step in steps:
+        if not isinstance(step, LoopStep):
+            entries = ", ".join(f"{key}: {value}" for key, value in _entries(step))
+            yield f"{indent}- {step_word(step)}: {{{entries}}}"
+            continue
+        yield f"{indent}- loop:"
+        if step.id is not None:
+            yield f"{indent}    id: {step.id}"
+        yield f"{indent}    times: {step.times}"
+        yield f"{indent}    steps:"
+        yield from _steps(step.steps, f"{indent}    {'  '}")
+
+
+def _entries(step: DriveStep | RestStep | DcirStep) -> Iterator[tuple[str, str]]:
+    if step.id is not None:
+        yield "id", step.id
+    match step:
+        case DriveStep():
+            amounts = {
+                "current": step.current,
+                "voltage": step.voltage,
+                "power": step.power,
+                "resistance": step.resistance,
+            }
+        case RestStep():
+            amounts = {"time": step.time}
+        case DcirStep():
+            yield "direction", step.direction
+            amounts = {
+                "current": step.current, "time": step.time, "voltage": step.voltage,
+                "base": step.base, "base_time": step.base_time, "rest": step.rest,
+            }  # fmt: skip
+    for key, values in amounts.items():
+        if values:
+            yield key, _per_turn(values)
+    if isinstance(step, DcirStep):
+        yield "values", f"[{', '.join(str(value) for value in step.values)}]"
+    for key, turns in (("until", step.until), ("fail", step.fail)):
+        if any(turns):
+            yield key, _conditions(turns)
+    if step.tag is not None:
+        yield "tag", step.tag
+    if step.record is not None:
+        yield "record", _record(step.record)
+    if step.limits is not None:
+        yield "limits", _limits(step.limits)
+    if step.window is not None:
+        yield "window", str(step.window)
+
+
+def _per_turn(values: PerTurn) -> str:
+    return str(values[0]) if len(values) == 1 else f"[{', '.join(str(value) for value in values)}]"
+
+
+def _conditions(turns: tuple[Alternatives, ...]) -> str:
+    lists = [f"[{', '.join(str(condition) for condition in alternatives)}]" for alternatives in turns]
+    return lists[0] if len(lists) == 1 else f"[{', '.join(lists)}]"
+
+
+def _record(keys: RecordKeys) -> str:
+    values = {"every": keys.every, "voltage": keys.voltage, "current": keys.current, "temperature": keys.temperature}
+    return _mapping(values)
+
+
+def _limits(keys: LimitKeys) -> str:
+    return _mapping({name: getattr(keys, name) for name in LimitKeys.__slots__})
+
+
+def _mapping(values: Mapping[str, Quantity | tuple[Quantity, Quantity] | None]) -> str:
+    parts = []
+    for key, value in values.items():
+        if isinstance(value, tuple):
+            parts.append(f"{key}: [{value[0]}, {value[1]}]")
+        elif value is not None:
+            parts.append(f"{key}: {value}")
+    return f"{{{', '.join(parts)}}}"

@@ -1,0 +1,112 @@
+"""From a file to a plan. What loads may be asked of its cell type; what compiles, also of a channel."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cycler.contract.capabilities import ChannelRange
+from cycler.model.cell_type import CellType, DcirDefaults
+from cycler.recipe.canonical import content_hash
+from cycler.recipe.check import StepCheck
+from cycler.recipe.fields import as_title
+from cycler.recipe.lookup import find_cell_type
+from cycler.recipe.lower import Lowering, lower_step, program, targets
+from cycler.recipe.model import LoopStep, Recipe, walk
+from cycler.recipe.plan import Plan
+from cycler.recipe.problems import InvalidFile, MistakeError, Problem, Problems
+from cycler.recipe.read import read_recipe
+from cycler.recipe.references import check_references
+from cycler.recipe.yaml_nodes import MapNode, load_bytes, load_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedRecipe:
+    """A recipe and the cell type that its numbers are of."""
+
+    recipe: Recipe
+    cell_type: CellType
+
+
+def load_recipe(path: Path, *, cell_type: CellType | None = None) -> LoadedRecipe:
+    """Read a recipe and everything that it names, and check it against the cell type.
+
+    The cell type is looked up beside the file, then in the library, unless it is given. Raises `InvalidFile` with all
+    problems that could be found.
+    """
+    return _load(load_file(path), str(path), path.parent, cell_type)
+
+
+def load_recipe_text(text: str, *, file: str, beside: Path, cell_type: CellType | None = None) -> LoadedRecipe:
+    """As `load_recipe`, for a text that is at hand: a run's own recipe, an import."""
+    return _load(load_bytes(text.encode(), file), file, beside, cell_type)
+
+
+def check(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None) -> list[Problem]:
+    """What speaks against running the recipe on this type of cell, on such a channel."""
+    problems = Problems(recipe.file)
+    if recipe.cell_type != cell_type.name:
+        problems.add(0, "cell-type", f"the recipe is for {recipe.cell_type}, not for {cell_type.name}")
+    _check_steps(recipe, cell_type, channel, problems)
+    return problems.found
+
+
+def compile_plan(recipe: Recipe, cell_type: CellType, channel: ChannelRange) -> Plan:
+    """Ready to run. Raises `InvalidFile` with what `check` finds."""
+    problems = check(recipe, cell_type, channel)
+    if problems:
+        raise InvalidFile(problems)
+    return Plan(
+        recipe=recipe.recipe,
+        version=recipe.version,
+        recipe_hash=content_hash(recipe),
+        cell_type=cell_type,
+        from_states=recipe.from_state,
+        to_state=recipe.to_state,
+        program=program(recipe.steps, _lowering(recipe, cell_type, channel)),
+    )
+
+
+def _load(root: MapNode, file: str, beside: Path, cell_type: CellType | None) -> LoadedRecipe:
+    problems = Problems(file)
+    others: list[Problem] = []  # of the cell type's own file
+    if cell_type is None:
+        cell_type = _named_cell_type(root, beside, problems, others)
+    recipe = read_recipe(root, problems, cell_type.dcir if cell_type else DcirDefaults())
+    if recipe is not None and not problems.found:
+        check_references(recipe, problems)
+    if recipe is not None and cell_type is not None:
+        if recipe.cell_type != cell_type.name:
+            line = root.key_lines["cell_type"]
+            problems.add(line, "cell-type", f"the recipe is for {recipe.cell_type}, not for {cell_type.name}")
+        _check_steps(recipe, cell_type, None, problems)
+        if not problems.found:
+            return LoadedRecipe(recipe=recipe, cell_type=cell_type)
+    raise InvalidFile([*problems.found, *others])
+
+
+def _named_cell_type(root: MapNode, beside: Path, problems: Problems, others: list[Problem]) -> CellType | None:
+    node = root.entries.get("cell_type")
+    if node is None:
+        return None  # reported as a missing key
+    try:
+        name = as_title(node)
+    except MistakeError:
+        return None  # reported when the key is read
+    try:
+        return find_cell_type(name, beside=beside)
+    except LookupError as error:
+        problems.add(node.line, "cell-type", f"no cell type is named {name}", str(error.args[0]))
+    except InvalidFile as error:
+        problems.add(node.line, "cell-type", f"the cell type {name} cannot be used: its file has problems")
+        others.extend(error.problems)
+    return None
+
+
+def _lowering(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None) -> Lowering:
+    return Lowering(cell_type=cell_type, channel=channel, record=recipe.record, targets=targets(recipe.steps))
+
+
+def _check_steps(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None, problems: Problems) -> None:
+    lowering = _lowering(recipe, cell_type, channel)
+    for step, _ in walk(recipe.steps):
+        if not isinstance(step, LoopStep):
+            StepCheck(lower_step(step, lowering), cell_type, channel, problems).run()

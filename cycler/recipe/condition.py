@@ -1,0 +1,229 @@
+"""The language of `until` and `fail`, read by a parser written by hand and printed in one canonical form.
+
+```
+condition = test { "and" test } [ "for" time ] [ "after" time | "before" time | "at" time ] [ "->" outcome ]
+test      = quantity ( ">" | ">=" | "<" | "<=" ) value
+value     = number unit | "C/" number | number "C" | number "%" [ "of" ( "rated" | TAG ) ]
+outcome   = "next" | "fail" [ CODE ] | "hold" | "end" | "goto" ID
+```
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal, cast
+
+from cycler.recipe.plan import Relation
+from cycler.recipe.problems import MistakeError, nearest, shown
+from cycler.recipe.units import NUMBER, SCALES, Quantity, parse_quantity
+
+QUANTITY_UNITS: Mapping[str, tuple[str, ...]] = {
+    "voltage": ("V",),
+    "current": ("A", "C"),
+    "power": ("W",),
+    "time": ("s",),
+    "total_time": ("s",),
+    "capacity": ("Ah", "%"),
+    "energy": ("Wh", "%"),
+    "temperature": ("degC",),
+    "temperature_rise": ("degC",),
+    "dv_dt": ("V/s",),
+    "di_dt": ("A/s",),
+    "dv": ("V",),
+}
+"""What a condition can compare, with the base units it is compared in. Any other name is a variable."""
+
+OUTCOMES = ("next", "fail", "hold", "end", "goto")
+RESERVED = frozenset({*QUANTITY_UNITS, *OUTCOMES, "and", "for", "after", "before", "at", "of", "rated"})
+"""Words that are no ids, tags or variables."""
+
+NAME = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
+CODE = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
+
+_ENDS = RESERVED | {"or"}
+"""What ends an amount. `or` is no word of the grammar, but authors try it."""
+
+_VARIABLE_UNITS = tuple(sorted({base for base, _ in SCALES.values()}))
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeTest:
+    """One comparison. A `%` always says of what: `rated` or a tag."""
+
+    quantity: str
+    relation: Relation
+    value: Quantity
+    of: str | None = None
+
+    def __str__(self) -> str:
+        of = f" of {self.of}" if self.of else ""
+        return f"{self.quantity} {self.relation} {self.value}{of}"
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What follows: `word` is the code of a fail or the id of a goto."""
+
+    kind: Literal["next", "fail", "hold", "end", "goto"]
+    word: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.word}" if self.word else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeCondition:
+    """A condition as written, still symbolic. `window` binds to the whole of it, after so many seconds of the step."""
+
+    tests: tuple[RecipeTest, ...]
+    for_: Quantity | None = None
+    window: Literal["after", "before", "at"] | None = None
+    window_time: Quantity | None = None
+    outcome: Consequence | None = None
+
+    def with_outcome(self, outcome: Consequence) -> "RecipeCondition":
+        """The same condition, with another consequence."""
+        return replace(self, outcome=outcome)
+
+    def __str__(self) -> str:
+        text = " and ".join(str(test) for test in self.tests)
+        if self.for_ is not None:
+            text += f" for {self.for_}"
+        if self.window is not None:
+            text += f" {self.window} {self.window_time}"
+        return f"{text} -> {self.outcome}" if self.outcome else text
+
+
+@lru_cache(maxsize=4096)
+def parse_condition(text: str) -> RecipeCondition:
+    """Raises `MistakeError`. The outcome is None where the text names none: its list says which."""
+    return _Parser(text).condition()
+
+
+_TOKEN = re.compile(
+    rf"\s*(?:(?P<arrow>->|→)|(?P<relation>[<>=!≤≥]+)|(?P<number>{NUMBER})"
+    r"|(?P<word>[A-Za-z_](?:[A-Za-z0-9_]|-(?!>))*)|(?P<sign>[%/])|(?P<end>$)|(?P<other>.))",
+    re.ASCII | re.DOTALL,
+)
+
+
+class _Parser:
+    """Recursive descent over tokens; each method reads one rule of the grammar."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = [(match.lastgroup or "", match[0].strip()) for match in _TOKEN.finditer(text)]
+        self._tokens.append(("end", ""))
+        self._place = 0
+
+    def condition(self) -> RecipeCondition:
+        tests = [self._test()]
+        while self._accept("and"):
+            tests.append(self._test())
+        for_ = self._time() if self._accept("for") else None
+        window: Literal["after", "before", "at"] | None = None
+        window_time = None
+        word = self._peek()
+        if word in {"after", "before", "at"}:
+            self._place += 1
+            window = cast(Literal["after", "before", "at"], word)
+            window_time = self._time()
+        outcome = self._outcome() if self._kind() == "arrow" else None
+        if self._kind() != "end":
+            raise self._unexpected()
+        return RecipeCondition(tuple(tests), for_, window, window_time, outcome)
+
+    def _test(self) -> RecipeTest:
+        kind, quantity = self._tokens[self._place]
+        if kind != "word":
+            found = shown(quantity) if quantity else "the end"
+            raise self._mistake(
+                f"{found} stands where a quantity is due", f"write it like voltage >= 4.2 V in {shown(self._text)}"
+            )
+        if quantity not in QUANTITY_UNITS and (quantity in RESERVED or not NAME.fullmatch(quantity)):
+            raise self._mistake(f"{shown(quantity)} is no quantity", nearest(quantity, QUANTITY_UNITS))
+        self._place += 1
+        relation = self._relation(quantity)
+        value = self._amount(QUANTITY_UNITS.get(quantity, _VARIABLE_UNITS))
+        of = None
+        if value.unit == "%":
+            of = self._base() if self._accept("of") else "rated"
+        return RecipeTest(quantity, relation, value, of)
+
+    def _relation(self, quantity: str) -> Relation:
+        kind, sign = self._tokens[self._place]
+        if kind != "relation" or sign not in {"<", "<=", ">", ">="}:
+            if kind == "word" and quantity not in QUANTITY_UNITS:
+                raise self._mistake(f"{shown(quantity)} is no quantity", nearest(quantity, QUANTITY_UNITS))
+            found = shown(sign) if sign else "the end"
+            raise self._mistake(f"{found} stands behind {shown(quantity)} where > >= < <= is due")
+        self._place += 1
+        return cast(Relation, sign)
+
+    def _base(self) -> str:
+        tag = self._peek()
+        if tag != "rated" and (not NAME.fullmatch(tag) or tag in RESERVED):
+            raise self._mistake(
+                f"{shown(tag)} is no tag" if tag else "a tag is missing behind `of`",
+                "write of rated, or of and a step's tag",
+            )
+        self._place += 1
+        return tag
+
+    def _time(self) -> Quantity:
+        time = self._amount(("s",))
+        if time.number < 0:
+            raise self._mistake(f"{time} is a negative time")
+        return time
+
+    def _amount(self, units: tuple[str, ...]) -> Quantity:
+        """All up to the next word of the grammar is the amount's text, read again with one blank before a unit."""
+        text = ""
+        while self._kind() in {"number", "sign", "other"} or (self._kind() == "word" and self._peek() not in _ENDS):
+            part = self._peek()
+            glued = part in "/," or text.endswith(("/", ",")) or not text
+            text += part if glued else f" {part}"
+            self._place += 1
+        return parse_quantity(text, units)
+
+    def _outcome(self) -> Consequence:
+        self._place += 1
+        kind = self._peek()
+        if kind not in OUTCOMES:
+            raise self._mistake(f"{shown(kind) if kind else 'nothing'} is no outcome", nearest(kind, OUTCOMES))
+        self._place += 1
+        word = None
+        if kind == "fail" and self._kind() == "word":
+            word = self._peek()
+            if not CODE.fullmatch(word):
+                raise self._mistake(f"{shown(word)} is no code", f"codes are written in capitals: {word.upper()}")
+            self._place += 1
+        if kind == "goto":
+            word = self._peek()
+            if not NAME.fullmatch(word) or word in RESERVED:
+                raise self._mistake("`goto` needs the id of a step")
+            self._place += 1
+        return Consequence(cast(Literal["next", "fail", "hold", "end", "goto"], kind), word)
+
+    def _accept(self, word: str) -> bool:
+        if self._peek() != word:
+            return False
+        self._place += 1
+        return True
+
+    def _peek(self) -> str:
+        return self._tokens[self._place][1]
+
+    def _kind(self) -> str:
+        return self._tokens[self._place][0]
+
+    def _unexpected(self) -> MistakeError:
+        word = self._peek()
+        hint = "the order is: tests, for, after or before or at, -> outcome"
+        if word == "or":
+            hint = "the entries of the list are alternatives: write two entries"
+        return self._mistake(f"{shown(word)} is not expected in {shown(self._text)}", hint)
+
+    def _mistake(self, message: str, hint: str = "") -> MistakeError:
+        return MistakeError("condition", message, hint)

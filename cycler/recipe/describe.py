@@ -1,0 +1,140 @@
+"""A recipe in words: everything that will happen to a cell, with every number that follows from its cell type."""
+
+from collections.abc import Iterator
+from math import inf
+
+from cycler.contract.capabilities import ChannelRange
+from cycler.model.cell_type import CellType
+from cycler.recipe.bounds import end_voltage_v, trip_v
+from cycler.recipe.canonical import content_hash
+from cycler.recipe.lower import Lowering, lower_step, record_rule
+from cycler.recipe.model import ExecutedStep, LoopStep, Recipe, Step
+from cycler.recipe.plan import Condition, PlanPhase, PlanStep, RecordRule, StepVariant
+from cycler.recipe.units import Quantity
+
+
+def describe(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None = None) -> list[str]:
+    """The lines that people read before they release a recipe. The recipe has been checked."""
+    lowering = Lowering(cell_type=cell_type, channel=channel, record=recipe.record, targets={})
+    envelope = cell_type.envelopes["formed"]
+    rated_a = _text(cell_type.rated_capacity_ah, "A")
+    lines = [
+        f"{recipe.recipe} {recipe.version}  {content_hash(recipe)[:12]}",
+        f"cell type {cell_type.name}: rated {_text(cell_type.rated_capacity_ah, 'Ah')}, so 1C is {rated_a}",
+        f"takes cells that are {' or '.join(recipe.from_state)}"
+        + (f", leaves them {recipe.to_state}" if recipe.to_state else ""),
+        f"envelope {envelope.voltage_v_min:g} to {envelope.voltage_v_max:g} V,"
+        f" trips at {trip_v(envelope, 'discharge'):.4g} and {trip_v(envelope, 'charge'):.4g} V,"
+        f" at most {_text(envelope.charge_current_a, 'A')} in charge,"
+        f" {_text(envelope.discharge_current_a, 'A')} in discharge",
+        f"keeps a sample {_record(record_rule(recipe.record, cell_type.rated_capacity_ah))}, and at the edges of steps",
+        "",
+    ]
+    lines.extend(_steps(recipe.steps, lowering, ""))
+    lines += ["", f"takes {_text(worst_case_s(recipe, cell_type), 's')} at most"]
+    return lines
+
+
+def worst_case_s(recipe: Recipe, cell_type: CellType) -> float:
+    """Every step at its own bound in time, every loop to its last turn; pauses and waiting not counted."""
+    lowering = Lowering(cell_type=cell_type, channel=None, record=recipe.record, targets={})
+
+    def total_s(steps: tuple[Step, ...]) -> float:
+        return sum(
+            step.times * total_s(step.steps) if isinstance(step, LoopStep) else lower_step(step, lowering).time_s_max
+            for step in steps
+        )
+
+    return total_s(recipe.steps)
+
+
+def _steps(steps: tuple[Step, ...], lowering: Lowering, indent: str) -> Iterator[str]:
+    for step in steps:
+        named = f" {step.id}" if step.id else ""
+        if isinstance(step, LoopStep):
+            yield f"{indent}{step.path}  loop{named}: {step.times} times"
+            yield from _steps(step.steps, lowering, indent + "    ")
+        else:
+            yield from _step(step, lower_step(step, lowering), lowering.cell_type, f"{indent}{step.path}  ", named)
+
+
+def _step(step: ExecutedStep, lowered: PlanStep, cell_type: CellType, path: str, named: str) -> Iterator[str]:
+    tag = f", tagged {step.tag}" if step.tag else ""
+    inner = " " * len(path)
+    yield f"{path}{lowered.step_type}{named}{tag}"
+    several = len(lowered.variants) > 1
+    for turn, variant in enumerate(lowered.variants, start=1):
+        prefix = f"turn {turn}: " if several else ""
+        for phase in variant.phases:
+            yield f"{inner}{prefix}{_phase(phase, variant, lowered, cell_type)}"
+        for key, conditions in (("ends when", variant.until), ("fails when", variant.fail)):
+            for condition in conditions:
+                yield f"{inner}{prefix}{_condition(key, condition)}"
+    if lowered.pulse is not None:
+        values = ", ".join(_text(value_s, "s") for value_s in lowered.pulse.values_s)
+        yield f"{inner}resistance after {values}"
+    if step.limits is not None:
+        own = lowered.envelope
+        yield (
+            f"{inner}narrower limits: {own.voltage_v_min:g} to {own.voltage_v_max:g} V,"
+            f" {_text(own.charge_current_a, 'A')} in charge, {_text(own.discharge_current_a, 'A')} in discharge,"
+            f" {_text(own.capacity_ah, 'Ah')}"
+        )
+    if step.record is not None:
+        yield f"{inner}keeps a sample {_record(lowered.record)}"
+    if lowered.time_s_max < inf:
+        yield f"{inner}takes {_text(lowered.time_s_max, 's')} at most"
+
+
+def _phase(phase: PlanPhase, variant: StepVariant, step: PlanStep, cell_type: CellType) -> str:
+    """What is regulated, and the three voltages of its end: target or end, clamp, trip."""
+    for_ = f" for {_text(phase.duration_s, 's')}" if phase.duration_s is not None else ""
+    if phase.direction == "rest":
+        return f"relay open{for_}"
+    trip = f"trip {trip_v(step.envelope, phase.direction):.4g} V"
+    if phase.power_w is not None:
+        what = f"{phase.direction} with {_text(phase.power_w, 'W')}, at most {_text(phase.current_a, 'A')}"
+    elif phase.resistance_ohm is not None:
+        what = f"{phase.direction} over {_text(phase.resistance_ohm, 'Ohm')}, at most {_text(phase.current_a, 'A')}"
+    else:
+        rated_ah = cell_type.rated_capacity_ah
+        base = f"{_c_rate(phase.current_a / rated_ah)} of {_text(rated_ah, 'Ah')}"
+        what = f"{phase.direction} with {_text(phase.current_a, 'A')} ({base})"
+    if phase.holds_voltage:
+        return f"{what}{for_}, then hold {_text(phase.voltage_v, 'V')}; {trip}"
+    end = end_voltage_v(variant, phase.direction)
+    return f"{what}{for_}; end {_text(end, 'V')}, clamp {phase.voltage_v:.4g} V, {trip}"
+
+
+def _condition(key: str, condition: Condition) -> str:
+    """The author's words, and in SI what depends on the cell type."""
+    resolved = [
+        f"{_text(test.value, 'A' if test.quantity == 'current' else 'Ah' if test.quantity == 'capacity' else 'Wh')}"
+        for test in condition.tests
+        if test.quantity in {"current", "capacity", "energy"} and test.of_tag is None
+    ]
+    samples = f", {condition.samples} samples" if condition.samples > 1 else ""
+    numbers = f" [{', '.join(resolved)}{samples}]" if resolved else f" [{condition.samples} samples]" if samples else ""
+    return f"{key} {condition.text}{numbers}"
+
+
+def _record(rule: RecordRule) -> str:
+    units = ((rule.every_s, "s"), (rule.voltage_v, "V"), (rule.current_a, "A"), (rule.temperature_k, "degC"))
+    changes = [_text(value, unit) for value, unit in units[1:] if value is not None]
+    every = [f"every {_text(rule.every_s, 's')}"] if rule.every_s is not None else []
+    return " and ".join([*every, *([f"on a change of {', '.join(changes)}"] if changes else [])])
+
+
+def _c_rate(rate: float) -> str:
+    exact = str(Quantity(rate, "C"))
+    return exact if len(exact) <= 8 else f"{rate:.4g}C"
+
+
+def _text(value: float, unit: str) -> str:
+    """To six digits, in the unit that reads best; times in hours, minutes and seconds."""
+    if unit == "s" and value >= 60:
+        minutes, seconds = divmod(round(value), 60)
+        hours, minutes = divmod(minutes, 60)
+        parts = ((hours, "h"), (minutes, "min"), (seconds, "s"))
+        return " ".join(f"{number} {name}" for number, name in parts if number)
+    return str(Quantity(float(f"{value:.6g}"), unit))

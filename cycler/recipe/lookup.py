@@ -1,0 +1,52 @@
+"""Where recipes and cell types are found: beside the file that names them, then in the library that ships."""
+
+from pathlib import Path
+
+from cycler.model.cell_type import CellType
+from cycler.recipe.cell_type_file import read_cell_type
+from cycler.recipe.problems import InvalidFile, Problem, nearest
+from cycler.recipe.yaml_nodes import load_file
+
+LIBRARY = Path(__file__).parent / "library"
+
+
+def load_cell_type(path: Path) -> CellType:
+    """One file. Raises `InvalidFile`."""
+    return read_cell_type(load_file(path), str(path))
+
+
+def find_cell_type(name: str, *, beside: Path) -> CellType:
+    """By name: in `cell-types/` of the folder `beside`, then in the library.
+
+    Raises `LookupError` with a hint where there is none, `InvalidFile` where there is one that cannot be used.
+    """
+    for folder in (beside, LIBRARY):
+        path = folder / "cell-types" / f"{name}.yaml"
+        if not path.exists():
+            continue
+        cell_type = load_cell_type(path)
+        if cell_type.name != name:
+            message = f"the file describes {cell_type.name}"
+            raise InvalidFile([Problem(file=str(path), line=1, code="name", message=message, hint="name both alike")])
+        return cell_type
+    raise LookupError(nearest(name, cell_type_names(beside)))
+
+
+def cell_type_names(beside: Path) -> list[str]:
+    """All that `find_cell_type` would find, sorted."""
+    return sorted({path.stem for folder in (beside, LIBRARY) for path in (folder / "cell-types").glob("*.yaml")})
+
+
+def find_recipe(name: str, *, beside: Path) -> Path:
+    """A recipe's file: a path, else a name looked up in `recipes/` of the folder `beside`, then in the library.
+
+    A name that is nowhere is taken for a path, so that the error names the file that was not found.
+    """
+    path = Path(name)
+    if path.exists():
+        return path
+    for folder in (beside / "recipes", LIBRARY):
+        found = folder / f"{name}.yaml"
+        if found.is_file():
+            return found
+    return path

@@ -1,0 +1,143 @@
+"""A recipe as its author meant it: every default filled in, nothing yet turned into a cell's own numbers.
+
+A value that may differ from turn to turn of the innermost loop is a tuple: empty where it is not given, one entry for
+all turns, or one for each. Two recipes are equal if they mean the same, wherever they stand.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cycler.model.cell import LedgerState
+from cycler.recipe.condition import RecipeCondition
+from cycler.recipe.units import Quantity
+
+PerTurn = tuple[Quantity, ...]
+Alternatives = tuple[RecipeCondition, ...]
+"""The entries of an `until` or `fail`: each is enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordKeys:
+    """When a sample is kept."""
+
+    every: Quantity | None = None
+    voltage: Quantity | None = None
+    current: Quantity | None = None
+    temperature: Quantity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitKeys:
+    """By what a step narrows the envelope of its cell type."""
+
+    voltage: tuple[Quantity, Quantity] | None = None
+    trip_margin: Quantity | None = None
+    charge_current: Quantity | None = None
+    discharge_current: Quantity | None = None
+    charge_temperature: tuple[Quantity, Quantity] | None = None
+    discharge_temperature: tuple[Quantity, Quantity] | None = None
+    capacity: Quantity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Placed:
+    path: str = field(compare=False)  # `4.2.1`
+    line: int = field(compare=False)
+    id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages, results and `goto` call the step: its id, else its path."""
+        return self.id or self.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Executed(_Placed):
+    """`until` and `fail` have one list of alternatives, or one for each turn of the innermost loop."""
+
+    tag: str | None = None
+    until: tuple[Alternatives, ...] = ((),)
+    fail: tuple[Alternatives, ...] = ((),)
+    record: RecordKeys | None = None  # None: the recipe's
+    limits: LimitKeys | None = None
+    window: Quantity | None = None  # of the least squares behind `dv_dt` and `di_dt`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveStep(_Executed):
+    """`charge` or `discharge`: CC, CC-CV, CV, CP or CR, by which of its values are given."""
+
+    direction: Literal["charge", "discharge"]
+    current: PerTurn = ()
+    voltage: PerTurn = ()
+    power: PerTurn = ()
+    resistance: PerTurn = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestStep(_Executed):
+    """Relay open for so long, or until a condition says so."""
+
+    time: PerTurn = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DcirStep(_Executed):
+    """A pulse that measures resistance: rest, base current and pulse without a gap between them."""
+
+    direction: Literal["charge", "discharge"]
+    current: PerTurn
+    time: PerTurn
+    values: tuple[Quantity, ...]
+    voltage: PerTurn = ()  # the pulse fails beyond it; empty: the envelope's bound
+    base: PerTurn = ()
+    base_time: PerTurn = ()
+    rest: PerTurn = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopStep(_Placed):
+    """Its steps, so many times."""
+
+    times: int
+    steps: "tuple[Step, ...]"
+
+
+ExecutedStep = DriveStep | RestStep | DcirStep
+Step = ExecutedStep | LoopStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One operation on one bay."""
+
+    file: str = field(compare=False)
+    recipe: str
+    version: str
+    cell_type: str
+    from_state: tuple[LedgerState, ...]
+    to_state: LedgerState | None = None
+    record: RecordKeys
+    steps: tuple[Step, ...]
+
+
+def step_word(step: Step) -> str:
+    """The word that the step begins with in a file."""
+    match step:
+        case DriveStep():
+            return step.direction
+        case RestStep():
+            return "rest"
+        case DcirStep():
+            return "dcir"
+        case LoopStep():
+            return "loop"
+
+
+def walk(steps: tuple[Step, ...], around: tuple[LoopStep, ...] = ()) -> Iterator[tuple[Step, tuple[LoopStep, ...]]]:
+    """Every step in the order of the file, with the loops around it, outermost first."""
+    for step in steps:
+        yield step, around
+        if isinstance(step, LoopStep):
+            yield from walk(step.steps, (*around, step))

@@ -1,0 +1,262 @@
+"""From nodes to a `Recipe`: every key known, every value a quantity, every default filled in."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+from cycler.model.cell import LEDGER_STATES, LedgerState
+from cycler.model.cell_type import DcirDefaults
+from cycler.model.results import REASON_CODES
+from cycler.recipe.condition import QUANTITY_UNITS, Consequence, RecipeCondition, parse_condition
+from cycler.recipe.fields import Fields, as_list, as_map, as_text, as_title
+from cycler.recipe.model import Alternatives, LimitKeys, LoopStep, Recipe, RecordKeys, Step
+from cycler.recipe.problems import MistakeError, Problems, nearest, shown
+from cycler.recipe.step_forms import COMMON_KEYS, CURRENT, LOOP_TURNS_MAX, NOT_YET, STEP_FORMS, STEP_WORDS
+from cycler.recipe.units import Quantity
+from cycler.recipe.yaml_nodes import ListNode, MapNode, Node
+
+VERSION = re.compile(r"\d{1,9}(\.\d{1,9}){0,2}", re.ASCII)
+
+DEFAULT_FROM_STATE: tuple[LedgerState, ...] = ("formed", "aged", "graded")
+DEFAULT_RECORD = RecordKeys(
+    every=Quantity(10.0, "s"),
+    voltage=Quantity(0.005, "V"),
+    current=Quantity(1 / 250, "C"),
+    temperature=Quantity(0.5, "degC"),
+)
+"""The current threshold follows the cell: 0.4 % of 1C."""
+
+
+def read_recipe(root: MapNode, problems: Problems, defaults: DcirDefaults) -> Recipe | None:
+    """A recipe without the steps that could not be read; None where not even its head could. Adds to `problems`."""
+    fields = Fields(root, problems, owner="a recipe")
+    name = fields.take("recipe", as_title, required=True)
+    version = fields.take("version", _version, required=True)
+    cell_type = fields.take("cell_type", as_title, required=True)
+    from_state = fields.words("from_state", LEDGER_STATES) or DEFAULT_FROM_STATE
+    to_state = fields.word("to_state", LEDGER_STATES)
+    record = _record(fields) or DEFAULT_RECORD
+    _refuse_states(fields, from_state)
+    steps = fields.take("steps", as_list, required=True)
+    fields.close()
+    read = _steps(steps or [], problems, defaults, path="", turns=None)
+    problems.step = None
+    if name is None or version is None or cell_type is None:
+        return None
+    return Recipe(
+        file=problems.file,
+        recipe=name,
+        version=version,
+        cell_type=cell_type,
+        from_state=cast(tuple[LedgerState, ...], from_state),
+        to_state=cast(LedgerState | None, to_state),
+        record=record,
+        steps=read,
+    )
+
+
+def _version(node: Node) -> str:
+    text = as_text(node)
+    if not VERSION.fullmatch(text):
+        raise MistakeError("version", f"{shown(text)} is no version", "write it like 1.0.0")
+    return text
+
+
+def _refuse_states(fields: Fields, states: Sequence[str]) -> None:
+    if "filled" in states:
+        fields.refuse(
+            "from_state",
+            "not-available",
+            "recipes for filled cells are not available in this version: they need the steps `soak` and `contact`",
+        )
+    for state in ("quarantine", "recycled"):
+        if state in states:
+            fields.refuse("from_state", "state", f"a cell in {state} is never energised again")
+
+
+def _steps(
+    nodes: Sequence[Node], problems: Problems, defaults: DcirDefaults, *, path: str, turns: int | None
+) -> tuple[Step, ...]:
+    """Those that could be read. `turns`: of the innermost loop around them."""
+    found = []
+    for number, node in enumerate(nodes, start=1):
+        problems.step = f"{path}{number}"
+        step = _step(node, problems, defaults, turns)
+        if step is not None:
+            found.append(step)
+    return tuple(found)
+
+
+def _step(node: Node, problems: Problems, defaults: DcirDefaults, turns: int | None) -> Step | None:
+    path = problems.step or ""
+    if not isinstance(node, MapNode) or len(node.entries) != 1:
+        problems.add(
+            node.line, "step", "is not one step word with its values", "write it like `- rest: {time: 30 min}`"
+        )
+        return None
+    (word, value), line = next(iter(node.entries.items())), node.line
+    if word in NOT_YET:
+        available = ", ".join(STEP_WORDS)
+        problems.add(
+            line, "not-available", f"the step `{word}` is not available in this version", f"there are: {available}"
+        )
+        return None
+    if word not in STEP_WORDS:
+        problems.add(line, "step", f"{shown(word)} is no step", nearest(word, STEP_WORDS))
+        return None
+    try:
+        fields = Fields(as_map(value), problems, owner=f"`{word}`")
+    except MistakeError as mistake:
+        problems.add_mistake(line, mistake, key=word)
+        return None
+    before = len(problems.found)
+    id_ = fields.name("id")
+    problems.step = id_ or path
+    if word == "loop":
+        return _loop(fields, defaults, path=path, line=line, id_=id_)
+    form = STEP_FORMS[word]
+    amounts = {key: _amounts(fields, key, units, turns) for key, units in form.amounts.items()}
+    common = {"path": path, "line": line, "id": id_, **_common(fields, turns)}
+    step = form.build(fields, common, amounts, defaults) if len(problems.found) == before else None
+    for key in (*form.lists, *form.words):  # known, whether or not `build` came to look
+        fields.know(key)
+    fields.close()
+    return step if len(problems.found) == before else None
+
+
+def _loop(fields: Fields, defaults: DcirDefaults, *, path: str, line: int, id_: str | None) -> LoopStep | None:
+    before = len(fields.problems.found)
+    if "until" in fields:
+        fields.know("until")
+        fields.refuse("until", "not-available", "`until` on a loop is not available in this version", "give `times`")
+    times = fields.count("times", low=1, high=LOOP_TURNS_MAX, required="until" not in fields)
+    nodes = fields.take("steps", as_list, required=True)
+    fields.close()
+    own_problems = len(fields.problems.found) > before
+    steps = _steps(nodes or [], fields.problems, defaults, path=f"{path}.", turns=times or 0)
+    if own_problems or times is None or not steps:
+        return None
+    return LoopStep(path=path, line=line, id=id_, times=times, steps=steps)
+
+
+def _amounts(fields: Fields, key: str, units: tuple[str, ...], turns: int | None) -> tuple[Quantity, ...]:
+    values = fields.quantities(key, *units)
+    for value in values:
+        if value.unit != "V" and value.number <= 0:
+            fields.refuse(key, "not-positive", f"{key}: {value} is not above 0")
+    _check_turns(fields, key, len(values), turns)
+    return values
+
+
+def _check_turns(fields: Fields, key: str, entries: int, turns: int | None) -> None:
+    if entries <= 1 or turns in {0, entries}:  # 0: the loop itself was refused
+        return
+    if turns is None:
+        fields.refuse(
+            key,
+            "turns",
+            f"{key}: {entries} values, but no loop is around the step",
+            "a list gives one value a turn of the innermost loop",
+        )
+    else:
+        fields.refuse(
+            key,
+            "turns",
+            f"{key}: {entries} values, but the loop around the step has {turns} turns",
+            "give one value, or one for each turn",
+        )
+
+
+def _common(fields: Fields, turns: int | None) -> dict[str, Any]:
+    read: dict[str, Any] = {
+        "tag": fields.name("tag"),
+        "until": fields.take("until", lambda node: _conditions(node, fields, "until")) or ((),),
+        "fail": fields.take("fail", lambda node: _conditions(node, fields, "fail")) or ((),),
+        "record": _record(fields),
+        "limits": _limits(fields),
+        "window": fields.quantity("window", "s"),
+    }
+    for key in ("until", "fail"):
+        _check_turns(fields, key, len(read[key]), turns)
+    if read["window"] is not None and read["window"].number <= 0:
+        fields.refuse("window", "not-positive", f"window: {read['window']} is not above 0")
+    assert {"id", *read} == set(COMMON_KEYS)  # noqa: S101 (the schema names the same keys)
+    return read
+
+
+def _conditions(node: Node, fields: Fields, key: Literal["until", "fail"]) -> tuple[Alternatives, ...]:
+    """One list of alternatives, or a list of lists: one for each turn."""
+    items = as_list(node)
+    if any(isinstance(item, ListNode) for item in items):
+        return tuple(_alternatives(as_list(item), fields, key) for item in items)
+    return (_alternatives(items, fields, key),)
+
+
+def _alternatives(items: Sequence[Node], fields: Fields, key: Literal["until", "fail"]) -> Alternatives:
+    found = []
+    outcome = Consequence("next" if key == "until" else "fail")
+    for item in items:
+        try:
+            condition = parse_condition(_condition_text(item))
+        except MistakeError as mistake:
+            fields.problems.add_mistake(item.line, mistake, key=key)
+        else:
+            _check_words(condition, item.line, fields, key)
+            found.append(condition if condition.outcome else condition.with_outcome(outcome))
+    return tuple(found)
+
+
+def _check_words(condition: RecipeCondition, line: int, fields: Fields, key: str) -> None:
+    """Words from closed lists, which the grammar does not know."""
+    for test in condition.tests:
+        if test.quantity not in QUANTITY_UNITS:
+            hint = nearest(test.quantity, QUANTITY_UNITS)
+            message = f"{key}: {test.quantity} is no quantity, and no step sets such a variable"
+            fields.problems.add(line, "quantity", message, hint)
+    outcome = condition.outcome
+    if outcome is not None and outcome.kind == "fail" and outcome.word and outcome.word not in REASON_CODES:
+        hint = nearest(outcome.word, REASON_CODES)
+        fields.problems.add(line, "code", f"{key}: {outcome.word} is no reason code", hint)
+
+
+def _condition_text(node: Node) -> str:
+    if isinstance(node, MapNode):
+        raise MistakeError("condition", "a mapping stands where a condition is due", "write it like voltage >= 4.2 V")
+    return as_text(node)
+
+
+def _record(fields: Fields) -> RecordKeys | None:
+    inner = fields.mapping("record", owner="`record`")
+    if inner is None:
+        return None
+    keys = RecordKeys(
+        every=inner.quantity("every", "s"),
+        voltage=inner.quantity("voltage", "V"),
+        current=inner.quantity("current", *CURRENT),
+        temperature=inner.quantity("temperature", "degC"),
+    )
+    inner.close()
+    given = {key: getattr(keys, key) for key in ("every", "voltage", "current", "temperature") if getattr(keys, key)}
+    for key, value in given.items():
+        if value.number <= 0:
+            inner.refuse(key, "not-positive", f"record: {key}: {value} is not above 0")
+    if not inner.node.entries:
+        fields.refuse("record", "empty", "record: nothing says when a sample is kept", "write it like {every: 10 s}")
+    return keys
+
+
+def _limits(fields: Fields) -> LimitKeys | None:
+    inner = fields.mapping("limits", owner="`limits`")
+    if inner is None:
+        return None
+    keys = LimitKeys(
+        voltage=inner.pair("voltage", "V"),
+        trip_margin=inner.quantity("trip_margin", "V"),
+        charge_current=inner.quantity("charge_current", *CURRENT),
+        discharge_current=inner.quantity("discharge_current", *CURRENT),
+        charge_temperature=inner.pair("charge_temperature", "degC"),
+        discharge_temperature=inner.pair("discharge_temperature", "degC"),
+        capacity=inner.quantity("capacity", "Ah", "%"),
+    )
+    inner.close()
+    return keys

@@ -1,0 +1,110 @@
+"""What steps say of each other: ids, `goto`, tags."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cycler.recipe.condition import RecipeCondition
+from cycler.recipe.model import DriveStep, ExecutedStep, LoopStep, Recipe, RestStep, Step, walk
+from cycler.recipe.problems import Problems, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A step among all steps of the file, and the loops around it, outermost first."""
+
+    index: int
+    step: Step
+    around: tuple[int, ...]  # their indices
+
+
+def check_references(recipe: Recipe, problems: Problems) -> None:
+    """Add what does not fit. The recipe must be whole: what could not be read would be missed here."""
+    places = _places(recipe)
+    ids = _ids(places, problems)
+    tags: dict[str, list[_Place]] = {}
+    for place in places:
+        if isinstance(place.step, DriveStep) and place.step.tag is not None:
+            tags.setdefault(place.step.tag, []).append(place)
+    for place in places:
+        if isinstance(place.step, LoopStep):
+            continue
+        problems.step = place.step.name
+        for key, condition in _conditions(place.step):
+            _check_tags(place, condition, tags, problems)
+            if condition.outcome is not None and condition.outcome.kind == "goto":
+                word = condition.outcome.word or ""
+                if word in ids:
+                    _check_goto(places, place, ids[word], key, problems)
+                else:
+                    hint = nearest(word, ids) if ids else "no step has an id"
+                    problems.add(place.step.line, "goto", f"goto {word}: no step has this id", hint)
+    problems.step = None
+
+
+def _places(recipe: Recipe) -> list[_Place]:
+    indices: dict[str, int] = {}
+    places = []
+    for index, (step, around) in enumerate(walk(recipe.steps)):
+        indices[step.path] = index
+        places.append(_Place(index, step, tuple(indices[loop.path] for loop in around)))
+    return places
+
+
+def _ids(places: list[_Place], problems: Problems) -> dict[str, _Place]:
+    ids: dict[str, _Place] = {}
+    for place in places:
+        step = place.step
+        if step.id is None:
+            continue
+        if step.id in ids:
+            problems.step = step.path
+            first = ids[step.id].step.path
+            problems.add(
+                step.line, "duplicate-id", f"step {step.path} has the id {step.id} of step {first}", "ids are unique"
+            )
+        ids.setdefault(step.id, place)
+    return ids
+
+
+def _conditions(step: ExecutedStep) -> Iterator[tuple[str, RecipeCondition]]:
+    for key, turns in (("until", step.until), ("fail", step.fail)):
+        for alternatives in turns:
+            for condition in alternatives:
+                yield key, condition
+
+
+def _check_tags(
+    place: _Place, condition: RecipeCondition, tags: Mapping[str, list[_Place]], problems: Problems
+) -> None:
+    for test in condition.tests:
+        if test.of in {None, "rated"}:
+            continue
+        tagged = tags.get(test.of or "")
+        if not tagged:
+            hint = nearest(test.of or "", tags) if tags else "no charge or discharge has a tag"
+            problems.add(place.step.line, "unknown-tag", f"{test}: no charge or discharge is tagged {test.of}", hint)
+        elif not any(other.index < place.index or set(other.around) & set(place.around) for other in tagged):
+            problems.add(
+                place.step.line,
+                "unknown-tag",
+                f"{test}: {test.of} is measured only later",
+                "move the tagged step before this one",
+            )
+
+
+def _check_goto(places: list[_Place], place: _Place, target: _Place, key: str, problems: Problems) -> None:
+    line, goto = place.step.line, f"goto {target.step.id}"
+    if not set(target.around) <= set(place.around):
+        problems.add(line, "goto", f"{goto} leads into a loop from outside", "go to the loop itself")
+    elif target.index <= place.index and not target.around:
+        hint = "put both steps into a loop"
+        problems.add(line, "goto", f"{goto} leads back outside of any loop: it would never end", hint)
+    first = target
+    while isinstance(first.step, LoopStep):
+        first = places[first.index + 1]
+    is_safe = isinstance(first.step, RestStep) or (
+        isinstance(first.step, DriveStep) and first.step.direction == "discharge"
+    )
+    if key == "fail" and not is_safe:
+        hint = "from a fail go to a rest or a discharge"
+        problems.add(line, "goto", f"{goto} leads from a fail to a step that is neither", hint)

@@ -1,0 +1,163 @@
+"""The journal: one SQLite file, one writer, one transaction for all that happened since the last.
+
+Everything here blocks; `Recorder` keeps it off the event loop.
+"""
+
+import ctypes
+import fcntl
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import apsw
+import msgspec
+import numpy as np
+
+from cycler.model.results import CellOutcome, Event, StepResult
+from cycler.model.run import Run
+from cycler.record.frame import FrameId, encode, scaled
+from cycler.record.schema import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    SERIES_PER_RUN,
+    TABLES,
+    JournalUnusable,
+    check_library,
+    check_schema,
+    journal_path,
+)
+
+_WAL_PAGES_MAX: Final = 1000
+_document = msgspec.msgpack.Encoder().encode
+
+
+class JournalFailed(Exception):
+    """What was given to the journal may not be on the disk, and nothing more will be."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one commit stores."""
+
+    number: int
+    rows: bytearray = field(default_factory=bytearray)  # of `frame.pack_row`
+    runs: list[tuple[int, Run]] = field(default_factory=list)
+    steps: list[tuple[int, StepResult]] = field(default_factory=list)
+    events: list[tuple[Event, tuple[int, ...]]] = field(default_factory=list)  # with the runs that they belong to
+    outcomes: list[tuple[int, CellOutcome]] = field(default_factory=list)
+    checkpoints: dict[int, bytes] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.runs or self.steps or self.events or self.outcomes or self.checkpoints)
+
+
+class Journal:
+    """The writer's side. `epoch` is new with every opening, so that (rack, epoch, sequence) names a frame for ever."""
+
+    def __init__(self, store: Path, *, rack: str, opened_utc: datetime) -> None:
+        """Opens or makes the journal in the directory `store`. Raises `JournalUnusable`."""
+        check_library()
+        if not store.exists():
+            store.mkdir(parents=True)
+            store.chmod(0o2750)  # files take the directory's group, so that readers may look while control is down
+        self.rack = rack
+        self._path = journal_path(store)
+        self._wal_pages = 0
+        self._sequence = 0
+        with ExitStack() as undo:
+            undo.callback(os.close, _lease(store))
+            try:
+                self._connection = apsw.Connection(str(self._path))
+                undo.callback(self._connection.close)
+                self._configure()
+                self.epoch = self._new_epoch(opened_utc)
+                self.runs: dict[str, int] = dict(self._connection.execute("SELECT run_id, run FROM runs"))
+            except apsw.Error as error:
+                raise JournalUnusable(f"{self._path}: {error}") from error
+            self._resources = undo.pop_all()
+
+    def commit(self, batch: Batch) -> None:
+        """Durable when it returns; one call at a time. Raises `JournalFailed`.
+
+        Nothing may be committed after that: a kernel that failed an fsync drops the pages and calls the next a success.
+        """
+        try:
+            with self._connection:
+                self._store(batch)
+            if self._wal_pages >= _WAL_PAGES_MAX:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error as error:
+            # Closing would move into the database what may never have reached the disk.
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            raise JournalFailed(f"{self._path}: {error}") from error
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._resources.close()
+
+    def _configure(self) -> None:
+        connection = self._connection
+        # A copy-out by a reader holds no lock that a commit needs; only another program's tinkering can.
+        connection.set_busy_timeout(100)
+        if not connection.execute("SELECT count(*) FROM sqlite_schema").get:
+            with connection:
+                connection.execute(TABLES)
+                connection.pragma("application_id", APPLICATION_ID)
+                connection.pragma("user_version", SCHEMA_VERSION)
+        check_schema(connection, self._path)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full")
+        persist = ctypes.c_int(1)  # the WAL stays, so that a group that may not write can read while control is down
+        connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
+        # SQLite's own check-pointing swallows a failed fsync of the database and tries it again; ours does not.
+        connection.set_wal_hook(self._note_wal)
+
+    def _note_wal(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _new_epoch(self, opened_utc: datetime) -> int:
+        for (rack,) in self._connection.execute("SELECT rack FROM epochs WHERE rack <> ? LIMIT 1", (self.rack,)):
+            raise JournalUnusable(f"{self._path} belongs to rack {rack}, not to {self.rack}")
+        with self._connection:
+            self._connection.execute(
+                "INSERT INTO epochs (rack, opened_utc) VALUES (?, ?)", (self.rack, opened_utc.isoformat())
+            )
+        return self._connection.last_insert_rowid()
+
+    def _store(self, batch: Batch) -> None:
+        many = self._connection.executemany
+        many("INSERT INTO runs VALUES (?, ?, ?)", [(n, run.run_id, _document(run)) for n, run in batch.runs])
+        if batch.rows:
+            self._store_frame(batch.rows)
+        many("INSERT INTO steps VALUES (?, ?, ?)", [(n, step.step_count, _document(step)) for n, step in batch.steps])
+        many("INSERT OR REPLACE INTO checkpoints VALUES (?, ?)", batch.checkpoints.items())
+        many("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", [(n, _document(out)) for n, out in batch.outcomes])
+        for event, runs in batch.events:
+            self._connection.execute("INSERT INTO events (document) VALUES (?)", (_document(event),))
+            number = self._connection.last_insert_rowid()
+            many("INSERT INTO event_runs VALUES (?, ?)", [(run, number) for run in runs])
+
+    def _store_frame(self, rows: bytearray) -> None:
+        self._sequence += 1
+        columns = scaled(rows)
+        key = (self.epoch, self._sequence)
+        frame = encode(FrameId(rack=self.rack, epoch=self.epoch, sequence=self._sequence), columns)
+        self._connection.execute("INSERT INTO frames VALUES (?, ?, ?)", (*key, frame))
+        series = columns[0, np.flatnonzero(np.diff(columns[0], prepend=-1))]  # sorted, so that each begins once
+        runs = set((series // SERIES_PER_RUN).tolist())
+        self._connection.executemany("INSERT INTO frame_runs VALUES (?, ?, ?)", [(run, *key) for run in sorted(runs)])
+
+
+def _lease(store: Path) -> int:
+    """An open descriptor that keeps every other writer out for as long as it lives."""
+    descriptor = os.open(store, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise JournalUnusable(f"{store} is in use by another control process") from None
+    return descriptor

@@ -1,0 +1,182 @@
+"""The reader's side of the journal, in this process or another, whether control runs or not."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import apsw
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from cycler.model.rack import PositionId
+from cycler.model.results import NAS_PER_AH, CellOutcome, Event, StepResult
+from cycler.model.run import Run
+from cycler.record.frame import COLUMNS, NO_VALUE, Columns, FrameDamaged, FrameId, decode
+from cycler.record.schema import SERIES_PER_RUN, JournalUnusable, check_library, check_schema, journal_path
+
+_FRAMES_AT_ONCE: Final = 256
+T = TypeVar("T")
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One cell's samples in the order in which they were taken. NaN where the device gave no value."""
+
+    step_count: NDArray[np.int64]
+    cycle: NDArray[np.int64]
+    elapsed_s: Floats
+    step_time_s: Floats
+    voltage_v: Floats
+    current_a: Floats
+    temperature_degc: Floats
+    charged_ah: Floats
+    discharged_ah: Floats
+    charged_wh: Floats
+    discharged_wh: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What the journal knows of a run but the samples. A position without a word has no key."""
+
+    run: Run
+    steps: Mapping[PositionId, tuple[StepResult, ...]]
+    outcomes: Mapping[PositionId, CellOutcome]
+    checkpoints: Mapping[PositionId, bytes]
+    events: tuple[Event, ...]
+
+
+class Reader:
+    """Every call is one short transaction or several: a long one would keep the writer's WAL from ever starting over.
+
+    Used as a context manager. A run is named by its `run_id`; a run that is not there raises `KeyError`.
+    """
+
+    def __init__(self, store: Path) -> None:
+        """Raises `JournalUnusable`, also where there is no journal."""
+        check_library()
+        path = journal_path(store)
+        if not path.exists():
+            raise JournalUnusable(f"{path} does not exist")
+        try:
+            self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+            self._connection.set_busy_timeout(100)
+            # Check-pointing is the writer's business, even where the reader is the last to close.
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            check_schema(self._connection, path)
+        except apsw.Error as error:
+            raise JournalUnusable(f"{path}: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def runs(self) -> tuple[Run, ...]:
+        """All runs, in the order in which they began."""
+        rows = self._rows("SELECT document FROM runs ORDER BY run")
+        return tuple(_decoded(document, Run) for (document,) in rows)
+
+    def record(self, run_id: str) -> RunRecord:
+        """Everything but the samples, as of one instant."""
+        with self._connection:
+            number, run = self._run(run_id)
+            places = tuple(run.cells)
+            first = number * SERIES_PER_RUN
+            bounds = (first, first + len(places) - 1)
+            rows = self._rows(_STEPS, bounds)
+            outcomes = self._rows(_OUTCOMES, bounds)
+            checkpoints = self._rows(_CHECKPOINTS, bounds)
+            events = self._rows(_EVENTS, (number,))
+        steps: dict[PositionId, list[StepResult]] = {}
+        for series, document in rows:
+            steps.setdefault(places[series - first], []).append(_decoded(document, StepResult))
+        return RunRecord(
+            run=run,
+            steps={position: tuple(results) for position, results in steps.items()},
+            outcomes={places[series - first]: _decoded(document, CellOutcome) for series, document in outcomes},
+            checkpoints={places[series - first]: state for series, state in checkpoints},
+            events=tuple(_decoded(document, Event) for (document,) in events),
+        )
+
+    def curves(self, run_id: str) -> Mapping[PositionId, Curve]:
+        """The samples of every cell that has any. Raises `FrameDamaged`, naming the frame."""
+        number, run = self._run(run_id)
+        first = number * SERIES_PER_RUN
+        pieces: dict[int, list[Columns]] = {}
+        for columns in self._frames(number):
+            edges = np.searchsorted(columns[0], np.arange(first, first + len(run.cells) + 1))
+            for place in np.flatnonzero(np.diff(edges)).tolist():
+                pieces.setdefault(place, []).append(columns[1:, edges[place] : edges[place + 1]])
+        return {
+            position: _curve(np.concatenate(pieces.pop(place), axis=1))
+            for place, position in enumerate(run.cells)
+            if place in pieces
+        }
+
+    def _run(self, run_id: str) -> tuple[int, Run]:
+        for number, document in self._rows("SELECT run, document FROM runs WHERE run_id = ?", (run_id,)):
+            return number, _decoded(document, Run)
+        raise KeyError(run_id)
+
+    def _rows(self, query: str, bindings: tuple[int | str, ...] = ()) -> list[Any]:
+        """All at once, so that the transaction ends here."""
+        return self._connection.execute(query, bindings).fetchall()
+
+    def _frames(self, run: int) -> Iterator[Columns]:
+        after = (0, 0)
+        while rows := self._rows(_FRAMES, (run, *after, _FRAMES_AT_ONCE)):
+            for epoch, sequence, rack, frame in rows:
+                try:
+                    frame_id, columns = decode(frame)
+                except FrameDamaged as error:
+                    raise FrameDamaged(f"frame {epoch}/{sequence}: {error}") from error
+                if frame_id != FrameId(rack=rack, epoch=epoch, sequence=sequence):
+                    raise FrameDamaged(f"frame {epoch}/{sequence} of {rack} says that it is {frame_id}")
+                yield columns
+                after = (epoch, sequence)
+
+
+_STEPS: Final = "SELECT series, document FROM steps WHERE series BETWEEN ? AND ? ORDER BY series, step_count"
+_OUTCOMES: Final = "SELECT series, document FROM outcomes WHERE series BETWEEN ? AND ? ORDER BY series"
+_CHECKPOINTS: Final = "SELECT series, state FROM checkpoints WHERE series BETWEEN ? AND ? ORDER BY series"
+_EVENTS: Final = "SELECT document FROM event_runs JOIN events USING (event) WHERE run = ? ORDER BY event"
+_FRAMES: Final = """
+SELECT epoch, sequence, rack, frame
+FROM frame_runs JOIN frames USING (epoch, sequence) JOIN epochs USING (epoch)
+WHERE run = ? AND (epoch, sequence) > (?, ?) ORDER BY epoch, sequence LIMIT ?
+"""
+
+
+def _decoded(document: bytes, kind: type[T]) -> T:
+    return msgspec.msgpack.decode(document, type=kind)
+
+
+def _curve(columns: Columns) -> Curve:
+    """From the rows of COLUMNS but the first."""
+    column = dict(zip(COLUMNS[1:], columns, strict=True))
+
+    def si(name: str, per_unit: float) -> Floats:
+        values = column[name]
+        return np.where(values == NO_VALUE, np.nan, values / per_unit)
+
+    return Curve(
+        step_count=column["step_count"],
+        cycle=column["cycle"],
+        elapsed_s=si("elapsed_us", 1e6),
+        step_time_s=si("step_time_us", 1e6),
+        voltage_v=si("voltage_uv", 1e6),
+        current_a=si("current_ua", 1e6),
+        temperature_degc=si("temperature_mdegc", 1e3),
+        charged_ah=si("charged_nas", NAS_PER_AH),
+        discharged_ah=si("discharged_nas", NAS_PER_AH),
+        charged_wh=si("charged_nws", NAS_PER_AH),
+        discharged_wh=si("discharged_nws", NAS_PER_AH),
+    )

@@ -1,0 +1,230 @@
+"""The record's face towards control: gathers on the event loop, commits beside it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+from cycler.contract.world import RunBlocking
+from cycler.model.rack import PositionId
+from cycler.model.results import CellOutcome, Event, StepResult
+from cycler.model.run import Run
+from cycler.record.frame import ROW_BYTES, pack_row
+from cycler.record.journal import Batch, Journal, JournalFailed
+from cycler.record.schema import SERIES_PER_RUN
+
+_ORDERS_PER_EPOCH: Final = 10**12
+_ITEMS_MAX: Final = 50_000
+
+
+class Recorder:
+    """All but `durable`, `run` and `aclose` are ordinary calls, that never wait and never raise because of the disk.
+
+    Once the journal has failed, what is given is dropped: `on_failure` has told control, whose task now is to stop in
+    order, and that must not depend on a disk.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        run_blocking: RunBlocking[None],
+        on_failure: Callable[[str], None],
+        commit_every_s: float = 1.0,
+        samples_max: int = 200_000,
+    ) -> None:
+        """At half of `samples_max` uncommitted samples a commit is hurried; beyond it the journal counts as failed."""
+        self.failure: str | None = None  # why nothing is recorded any more
+        self._journal = journal
+        self._run_blocking = run_blocking
+        self._on_failure = on_failure
+        self._commit_every_s = commit_every_s
+        self._bytes_max = samples_max * ROW_BYTES
+        self._bytes_to_hurry = self._bytes_max // 2
+        self._gather_in(Batch(number=1))
+        self._committed = 0
+        self._commit_under_way: asyncio.Future[None] | None = None
+        self._wanted = asyncio.Event()
+        self._progress = asyncio.Event()  # set, and replaced, whenever a batch has landed
+        self._closed = False
+        self._last_order = journal.epoch * _ORDERS_PER_EPOCH
+        self._runs = dict(journal.runs)
+        self._series: dict[PositionId, int] = {}
+        self._going_on: dict[int, set[PositionId]] = {}
+
+    def next_order_ids(self, count: int) -> range:
+        """Never used twice in the life of the store: each opening has 10^12 ids of its own."""
+        first = self._last_order + 1
+        self._last_order += count
+        return range(first, first + count)
+
+    def next_run_id(self, started_utc: datetime) -> str:
+        """The next free `YYYYMMDD-NNN`."""
+        day = f"{started_utc:%Y%m%d}-"
+        taken = [int(run_id.removeprefix(day)) for run_id in self._runs if run_id.startswith(day)]
+        return f"{day}{max(taken, default=0) + 1:03d}"
+
+    def start_run(self, run: Run) -> Mapping[PositionId, int]:
+        """The handle of each position for `sample`. Raises `ValueError` for a run that is known already."""
+        if run.run_id in self._runs:
+            raise ValueError(f"run {run.run_id} is in the journal already")
+        if len(run.cells) > SERIES_PER_RUN:
+            raise ValueError(f"run {run.run_id} has {len(run.cells)} cells, the journal takes {SERIES_PER_RUN}")
+        number = max(self._runs.values(), default=0) + 1
+        self._runs[run.run_id] = number
+        handles = {position: number * SERIES_PER_RUN + place for place, position in enumerate(run.cells)}
+        self._series.update(handles)
+        self._going_on[number] = set(handles)
+        if self._has_room():
+            self._batch.runs.append((number, run))
+        return handles
+
+    def sample(  # noqa: PLR0917
+        self,
+        handle: int,
+        step_count: int,
+        cycle: int,
+        elapsed_s: float,
+        step_time_s: float,
+        voltage_v: float,
+        current_a: float,
+        temperature_degc: float,
+        charged_nas: int,
+        discharged_nas: int,
+        charged_nws: int,
+        discharged_nws: int,
+    ) -> None:
+        """The fields of a `Sample`; arguments and not an object, because this runs ten thousand times a second."""
+        rows = self._rows
+        rows += pack_row(
+            handle, step_count, cycle, elapsed_s, step_time_s, voltage_v, current_a, temperature_degc,
+            charged_nas, discharged_nas, charged_nws, discharged_nws,
+        )  # fmt: skip
+        if len(rows) > self._bytes_to_hurry:
+            self._much_gathered()
+
+    def step_result(self, position: PositionId, result: StepResult) -> None:
+        """What the machine said of a finished step."""
+        if self._has_room():
+            self._batch.steps.append((self._series[position], result))
+
+    def checkpoint(self, position: PositionId, state: bytes) -> None:
+        """The machine as it enters a step; together with the last sample it is the machine. Replaces the earlier."""
+        if self._has_room():
+            self._batch.checkpoints[self._series[position]] = state
+
+    def outcome(self, outcome: CellOutcome) -> None:
+        """How it ended for one cell. With the last one the run no longer is going on."""
+        series = self._series[outcome.position]
+        still_there = self._going_on.get(series // SERIES_PER_RUN, set())
+        still_there.discard(outcome.position)
+        if not still_there:
+            self._going_on.pop(series // SERIES_PER_RUN, None)
+        if self._has_room():
+            self._batch.outcomes.append((series, outcome))
+
+    def event(self, event: Event, *, run_id: str | None = None) -> None:
+        """Without `run_id` it belongs to the run at its position; without a position, to every run that is going on."""
+        if run_id is not None:
+            runs: tuple[int, ...] = (self._runs[run_id],)
+        elif event.position is not None:
+            series = self._series.get(PositionId(event.position))
+            runs = () if series is None else (series // SERIES_PER_RUN,)
+        else:
+            runs = tuple(self._going_on)
+        if self._has_room():
+            self._batch.events.append((event, runs))
+
+    def mark(self) -> int:
+        """Stands for all that was given so far; see `durable`."""
+        return self._batch.number if self._batch else self._batch.number - 1
+
+    async def durable(self, mark: int | None = None) -> None:
+        """Returns once all that was given before `mark` (by default: before now) is committed.
+
+        An order that energises waits for this, one that opens a relay never does. Raises `JournalFailed`.
+        """
+        if mark is None:
+            mark = self.mark()
+        while self._committed < mark:
+            if self.failure is not None:
+                raise JournalFailed(self.failure)
+            if mark == self._batch.number:
+                self._wanted.set()
+            await self._progress.wait()
+
+    async def run(self) -> None:
+        """Commit every `commit_every_s`, and at once when somebody waits. Ends with `aclose`, or with the journal."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._commit_every_s):
+                    await self._wanted.wait()
+            self._wanted.clear()
+            if self._closed or self.failure is not None:
+                return
+            if self._batch:
+                with suppress(JournalFailed):  # `on_failure` has heard of it
+                    await self._commit()
+
+    async def aclose(self) -> None:
+        """Commit the rest and close the journal, whether `run` still runs or was cancelled. Raises `JournalFailed`."""
+        self._closed = True
+        self._wanted.set()
+        try:
+            if self._commit_under_way is not None:
+                await asyncio.wait([self._commit_under_way])
+            if self._batch and self.failure is None:
+                await self._commit()
+        finally:
+            self._journal.close()
+
+    async def _commit(self) -> None:
+        batch = self._batch
+        self._gather_in(Batch(number=batch.number + 1))
+        self._commit_under_way = asyncio.ensure_future(self._run_blocking(lambda: self._journal.commit(batch)))
+        self._commit_under_way.add_done_callback(lambda commit: self._land(batch.number, commit))
+        # A transaction can't be called back: whoever is cancelled here leaves it to go on and to be noted.
+        await asyncio.shield(self._commit_under_way)
+
+    def _land(self, number: int, commit: asyncio.Future[None]) -> None:
+        if commit.cancelled():
+            return
+        if (error := commit.exception()) is not None:
+            self._fail(str(error))
+            return
+        self._committed = number
+        self._tell_waiters()
+
+    def _gather_in(self, batch: Batch) -> None:
+        self._batch = batch
+        self._rows = batch.rows
+        self._items = 0
+
+    def _much_gathered(self) -> None:
+        if self.failure is not None:
+            self._rows.clear()
+        elif len(self._rows) > self._bytes_max:
+            self._fail(f"{len(self._rows) // ROW_BYTES} samples wait for the disk")
+        else:
+            self._wanted.set()
+
+    def _has_room(self) -> bool:
+        if self.failure is not None:
+            return False
+        self._items += 1
+        if self._items > _ITEMS_MAX:
+            self._fail(f"{_ITEMS_MAX} events and results wait for the disk")
+        return self.failure is None
+
+    def _fail(self, reason: str) -> None:
+        if self.failure is None:
+            self.failure = reason
+            self._bytes_to_hurry = 0
+            self._wanted.set()
+            self._tell_waiters()
+            self._on_failure(reason)
+
+    def _tell_waiters(self) -> None:
+        self._progress.set()
+        self._progress = asyncio.Event()

@@ -1,0 +1,57 @@
+"""The journal's file: where it lies, what it holds, and what may open it. Documents are msgpack of the model's values.
+
+`series` is one cell of one run: SERIES_PER_RUN times the run's number, plus the place of the cell in `Run.cells`.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+SCHEMA_VERSION: Final = 1
+APPLICATION_ID: Final = 0x46434A31
+SERIES_PER_RUN: Final = 4096
+
+TABLES: Final = """
+CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, rack TEXT NOT NULL, opened_utc TEXT NOT NULL) STRICT;
+CREATE TABLE runs (run INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, document BLOB NOT NULL) STRICT;
+CREATE TABLE frames (epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, frame BLOB NOT NULL,
+                     PRIMARY KEY (epoch, sequence)) STRICT;
+CREATE TABLE frame_runs (run INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
+                         PRIMARY KEY (run, epoch, sequence)) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoints (series INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
+CREATE TABLE steps (series INTEGER NOT NULL, step_count INTEGER NOT NULL, document BLOB NOT NULL,
+                    PRIMARY KEY (series, step_count)) STRICT, WITHOUT ROWID;
+CREATE TABLE outcomes (series INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
+CREATE TABLE events (event INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
+CREATE TABLE event_runs (run INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (run, event)) STRICT, WITHOUT ROWID;
+"""
+
+_OLDEST_SQLITE = (3, 51, 3)
+
+
+class JournalUnusable(Exception):
+    """The journal can't be opened: it is another rack's, another version's, somebody else's, or damaged."""
+
+
+def journal_path(store: Path) -> Path:
+    """The journal in the directory of a store."""
+    return store / "journal.sqlite"
+
+
+def check_library() -> None:
+    """Raises `JournalUnusable` for a SQLite that can lose data.
+
+    3.7.0 to 3.51.2 have a race in resetting the WAL with two connections; apsw brings its own library.
+    """
+    found = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in found.split(".")[:3]) < _OLDEST_SQLITE:
+        raise JournalUnusable(f"SQLite {found} can corrupt a WAL that has readers; install apsw >= 3.51.3")
+
+
+def check_schema(connection: apsw.Connection, path: Path) -> None:
+    """Raises `JournalUnusable` for a file that is not a journal of this version."""
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise JournalUnusable(f"{path} is not a journal of this program")
+    if (found := connection.pragma("user_version")) != SCHEMA_VERSION:
+        raise JournalUnusable(f"{path} has schema version {found}, this program reads {SCHEMA_VERSION}")

@@ -1,0 +1,1 @@
+"""What a run says about its cells: pure functions on the model's values."""

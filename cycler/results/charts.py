@@ -1,0 +1,210 @@
+"""The geometry of the report's charts; the template draws it. Everything is in pixels of the chart's own box."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, floor, log10
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+WIDTH: Final = 760
+HEIGHT: Final = 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 84, 14, 44
+_DOT = 6
+_LABEL = 50
+_STACK_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One cell's curve in data units. `style` is None for a cell that passed, else counts the highlighted ones."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    label: str
+    style: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """A mark on an axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A line ready to draw, with its name at its end."""
+
+    points: str
+    label: str
+    label_x: float
+    label_y: float
+    style: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineChart:
+    """Curves over each other; those that are highlighted come last, on top."""
+
+    title: str
+    x_name: str
+    y_name: str
+    x_ticks: Sequence[Tick]
+    y_ticks: Sequence[Tick]
+    traces: Sequence[Trace]
+    left: int = _LEFT
+    right: int = WIDTH - _RIGHT
+    top: int = _TOP
+    bottom: int = HEIGHT - _BOTTOM
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dot:
+    """A cell in a strip."""
+
+    x: float
+    y: float
+    verdict: str
+    label: str
+    label_y: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """A metric of the whole lot: a dot a cell, stacked where they crowd, between its limits."""
+
+    title: str
+    x_name: str
+    ticks: Sequence[Tick]
+    dots: Sequence[Dot]
+    low: Tick | None
+    high: Tick | None
+    left: int
+    right: int
+    top: int
+    bottom: int
+    width: int
+    height: int
+
+
+def thinned(x: ArrayLike, y: ArrayLike, *, buckets: int = 150) -> tuple[list[float], list[float]]:
+    """First, last, lowest and highest of each bucket, so that no edge and no spike is lost. NaN is left out."""
+    xs, ys = np.asarray(x, float), np.asarray(y, float)
+    known = ~(np.isnan(xs) | np.isnan(ys))
+    xs, ys = xs[known], ys[known]
+    keep: set[int] = set()
+    for bucket in np.array_split(np.arange(len(xs)), min(buckets, len(xs)) or 1):
+        if len(bucket):
+            part = ys[bucket]
+            keep |= {int(bucket[0]), int(bucket[-1]), int(bucket[part.argmin()]), int(bucket[part.argmax()])}
+    rows = sorted(keep)
+    return xs[rows].tolist(), ys[rows].tolist()
+
+
+def line_chart(title: str, x_name: str, y_name: str, lines: Sequence[Line]) -> LineChart | None:
+    """None where there is nothing to draw."""
+    lines = [line for line in lines if line.x]
+    if not lines:
+        return None
+    x = _Axis.over([value for line in lines for value in line.x], _LEFT, WIDTH - _RIGHT)
+    y = _Axis.over([value for line in lines for value in line.y], HEIGHT - _BOTTOM, _TOP)
+    ordered = sorted(lines, key=lambda line: (line.style is not None, line.style or 0))
+    label_ys = _apart([y(line.y[-1]) for line in ordered if line.style is not None])
+    traces = []
+    for line in ordered:
+        points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(line.x, line.y, strict=True))
+        label_y = y(line.y[-1]) if line.style is None else label_ys.pop(0)
+        traces.append(
+            Trace(points=points, label=line.label, label_x=x(line.x[-1]) + 6, label_y=label_y, style=line.style)
+        )
+    return LineChart(title=title, x_name=x_name, y_name=y_name, x_ticks=x.ticks, y_ticks=y.ticks, traces=traces)
+
+
+def strip(
+    title: str,
+    x_name: str,
+    cells: Sequence[tuple[float, str, str]],
+    *,
+    low: float | None,
+    high: float | None,
+    digits: int,
+) -> Strip | None:
+    """Of (value, verdict, label); those that did not pass carry their label. None without a value."""
+    if not cells:
+        return None
+    limits = [limit for limit in (low, high) if limit is not None]
+    axis = _Axis.over([value for value, _, _ in cells] + limits, _LEFT, WIDTH - _RIGHT)
+    pitch = 2 * _DOT + 2
+    stacks: dict[int, int] = {}
+    placed = []
+    for value, verdict, label in sorted(cells, key=lambda cell: (cell[1] != "pass", cell[0])):
+        column = round(axis(value) / pitch)
+        stacks[column] = stacks.get(column, 0) + 1
+        placed.append((axis(value), stacks[column], verdict, "" if verdict == "pass" else label))
+    tallest = max(*stacks.values(), 4)
+    rise = min(pitch, _STACK_MAX / tallest)  # in a large lot the marks overlap
+    top, bottom = 34, round(34 + tallest * rise)
+    dots: list[Dot] = []
+    for x, level, verdict, label in placed:
+        y = bottom - _DOT - 1 - rise * (level - 1)
+        beside = [dot.label_y for dot in dots if label and dot.label and x - dot.x < _LABEL]
+        dots.append(Dot(x=x, y=y, verdict=verdict, label=label, label_y=min([y - 11, *(at - 13 for at in beside)])))
+    return Strip(
+        title=title,
+        x_name=x_name,
+        ticks=axis.ticks,
+        dots=dots,
+        low=None if low is None else Tick(at=axis(low), text=f"at least {low:.{digits}f}"),
+        high=None if high is None else Tick(at=axis(high), text=f"at most {high:.{digits}f}"),
+        left=_LEFT,
+        right=WIDTH - _RIGHT,
+        top=top,
+        bottom=bottom,
+        width=WIDTH,
+        height=bottom + _BOTTOM,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    low: float
+    high: float
+    start: int
+    end: int
+    ticks: tuple[Tick, ...]
+
+    def __call__(self, value: float) -> float:
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    @classmethod
+    def over(cls, values: Sequence[float], start: int, end: int) -> "_Axis":
+        """Round bounds around the values, with four to eight marks."""
+        lowest, highest = min(values), max(values)
+        span = (highest - lowest) or abs(highest) or 1.0
+        step = _round_step(span / 5)
+        low, high = floor(lowest / step + 1e-9) * step, ceil(highest / step - 1e-9) * step
+        high = high if high > low else low + step
+        digits = max(0, -floor(log10(step) + 1e-9))
+        bare = cls(low, high, start, end, ())
+        marks = (low + count * step for count in range(round((high - low) / step) + 1))
+        return cls(low, high, start, end, tuple(Tick(at=bare(mark), text=f"{mark:.{digits}f}") for mark in marks))
+
+
+def _round_step(at_least: float) -> float:
+    decade = 10.0 ** floor(log10(at_least))
+    return next(factor * decade for factor in (1, 2, 5, 10) if factor * decade >= at_least * (1 - 1e-9))
+
+
+def _apart(heights: Sequence[float], gap: float = 13.0) -> list[float]:
+    """The same heights, moved as little as keeps labels from lying on each other, in the same order."""
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    moved = list(heights)
+    for above, below in pairwise(order):
+        moved[below] = max(moved[below], moved[above] + gap)
+    return moved

@@ -1,0 +1,91 @@
+"""The simulated instruments of a rack file without a controller, at the addresses that the file gives them."""
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from cycler.contract.world import World
+from cycler.model.cell_type import CellType
+from cycler.recipe.lookup import cell_type_names, find_cell_type
+from cycler.service.configuration import Configuration
+from cycler.service.rack_file import load_configuration
+from cycler.service.wiring import open_world
+from cycler.service.world_file import everywhere, load_world
+
+IN_PROCESS = "sim"
+SEED = 1
+
+
+def serve_instruments(
+    config: Path,
+    world: Path | None,
+    *,
+    cell_type: str | None,
+    seed: int | None,
+    speed: float,
+    say: Callable[[str], None],
+) -> None:
+    """Says `<device> <resource>` for each instrument and then `ready`; runs until interrupted.
+
+    Raises `InvalidFile`, and `ValueError` for addresses that are not on loopback or cannot be had.
+    """
+    configuration = _with_closed_contactors(load_configuration(config))
+    _refuse_outside(configuration)
+    default = _default_cell_type(config.parent, cell_type)
+    if world is None:
+        declaration = everywhere(configuration.rack, default, seed=SEED if seed is None else seed)
+    else:
+        declaration = load_world(world, configuration.rack, cell_type=default, seed=seed)
+    opened = open_world(configuration, declaration, wire="loopback", speed=speed)
+    opened.run(_serve(configuration, opened, say))
+
+
+async def _serve(configuration: Configuration, world: World, say: Callable[[str], None]) -> None:
+    try:
+        await world.start()
+        for device in configuration.devices:
+            if device.settings.resource.scheme != IN_PROCESS:
+                say(f"{device.settings.device} {device.settings.resource.text}")
+        say("ready")
+        await asyncio.Event().wait()
+    finally:
+        await world.aclose()
+
+
+def _with_closed_contactors(configuration: Configuration) -> Configuration:
+    """A contactor on a device inside this process can be closed by nobody from outside: it counts as closed."""
+    inside = {d.settings.device for d in configuration.devices if d.settings.resource.scheme == IN_PROCESS}
+    bays = {
+        name: replace(bay, contactor=None) if bay.contactor is not None and bay.contactor.device in inside else bay
+        for name, bay in configuration.rack.bays.items()
+    }
+    return replace(configuration, rack=replace(configuration.rack, bays=bays))
+
+
+def _refuse_outside(configuration: Configuration) -> None:
+    for device in configuration.devices:
+        resource = device.settings.resource
+        if resource.scheme != IN_PROCESS and not _is_loopback(resource.host):
+            name = device.settings.device
+            raise ValueError(f"{name}: {resource.text}: simulated instruments listen on loopback only, like 127.0.0.1")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _default_cell_type(beside: Path, name: str | None) -> CellType:
+    """The one named, else the first beside the rack file, else the library's first."""
+    own = sorted(path.stem for path in (beside / "cell-types").glob("*.yaml"))
+    chosen = name or (own or cell_type_names(beside))[0]
+    try:
+        return find_cell_type(chosen, beside=beside)
+    except LookupError as error:
+        raise ValueError(f"there is no cell type {chosen}: {error}") from None

@@ -1,0 +1,1 @@
+"""EA-PSB bidirectional laboratory supplies."""

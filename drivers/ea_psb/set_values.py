@@ -1,0 +1,137 @@
+"""From a phase to set values, and from set values to the writes that lead there safely."""
+
+from dataclasses import astuple, dataclass, replace
+from typing import Literal
+
+from cycler.contract.order import Phase
+from drivers.ea_psb.registers import (
+    FULL_SCALE,
+    OUTPUT,
+    SET_MAX,
+    SINK_CURRENT,
+    SINK_POWER,
+    SOURCE_CURRENT,
+    SOURCE_POWER,
+    VOLTAGE,
+    Ratings,
+    raw_at_least,
+    raw_at_most,
+    real,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SetValues:
+    """The registers 498-502, in their order, as counts."""
+
+    sink_power: int
+    sink_current: int
+    voltage: int
+    source_current: int
+    source_power: int
+
+    @property
+    def direction(self) -> Literal["charge", "discharge"] | None:
+        """The only way in which current can flow; None where that is both or neither."""
+        if bool(self.source_current) == bool(self.sink_current):
+            return None
+        return "charge" if self.source_current else "discharge"
+
+    def confirms(self, ordered: "SetValues") -> bool:
+        """Whether this, read back, is what was ordered: one count of rounding is normal, current from 0 is not."""
+        return all(
+            abs(got - wanted) <= (1 if wanted else 0)
+            for got, wanted in zip(astuple(self), astuple(ordered), strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One message to the device: a set value, or the output coil."""
+
+    address: int
+    value: int
+
+
+SWITCH_ON = Write(OUTPUT, 1)
+
+_FIELDS = {
+    SINK_POWER: "sink_power",
+    SINK_CURRENT: "sink_current",
+    VOLTAGE: "voltage",
+    SOURCE_CURRENT: "source_current",
+    SOURCE_POWER: "source_power",
+}
+
+
+def set_values_for(phase: Phase, ratings: Ratings, *, power_w_max: float | None) -> SetValues:
+    """What holds the phase, rounded to the safe side: lower current and power, voltage away from its clamp.
+
+    A charge can only source and a discharge only sink, because the other current is 0. So the set voltage is a clamp
+    in the direction of the phase, kept by the device alone.
+    """
+    power_w = min(w for w in (ratings.power_w, phase.power_w, power_w_max) if w is not None)
+    power = raw_at_most(power_w, ratings.power_w)
+    current = raw_at_most(phase.current_a, ratings.current_a)
+    if phase.direction == "charge":
+        return SetValues(FULL_SCALE, 0, raw_at_most(phase.voltage_v, ratings.voltage_v), current, power)
+    return SetValues(power, current, raw_at_least(phase.voltage_v, ratings.voltage_v), 0, FULL_SCALE)
+
+
+def achieved(phase: Phase, held: SetValues, ratings: Ratings) -> Phase:
+    """The phase as the device holds it, by the set values read back."""
+    charges = phase.direction == "charge"
+    current_raw, power_raw = (
+        (held.source_current, held.source_power) if charges else (held.sink_current, held.sink_power)
+    )
+    voltage_v = real(held.voltage, ratings.voltage_v)
+    return replace(
+        phase,
+        # On a step of the device the quotient may differ from the order in its last binary digit.
+        voltage_v=min(voltage_v, phase.voltage_v) if charges else max(voltage_v, phase.voltage_v),
+        current_a=min(real(current_raw, ratings.current_a), phase.current_a),
+        power_w=None if phase.power_w is None else min(real(power_raw, ratings.power_w), phase.power_w),
+    )
+
+
+def stages(present: SetValues, target: SetValues, *, output_on: bool, cell_raw: int) -> list[list[Write]]:
+    """The writes that lead from `present` to `target`, in stages that are each to be read back before the next.
+
+    After every single write the output is inside the old envelope or the new one, and it passes through both:
+    - same direction: first all that tightens, then all that loosens;
+    - else both currents to 0, then voltage and power, then the new current;
+    - from off the output is switched on at 0 A and at the cell's own voltage (`cell_raw`), so that nothing rushes
+      between the cell and the output's capacitors.
+    """
+    if output_on and present.direction is not None and present.direction == target.direction:
+        writes = _differences(present, target)
+        tighter = [write for write in writes if _tightens(write, present)]
+        looser = [write for write in writes if not _tightens(write, present)]
+        return [stage for stage in (tighter, looser) if stage]
+    valve = SOURCE_CURRENT if target.direction == "charge" else SINK_CURRENT
+    closed = replace(present, source_current=0, sink_current=0)
+    ready = replace(target, source_current=0, sink_current=0)
+    opening = [Write(valve, getattr(target, _FIELDS[valve]))]
+    if output_on:
+        first = [*_differences(present, closed), *_differences(closed, ready)]
+        return [*([first] if first else []), opening]
+    at_cell = replace(ready, voltage=min(cell_raw, SET_MAX))
+    first = [*_differences(present, closed), *_differences(closed, at_cell)]
+    return [*([first] if first else []), [SWITCH_ON, *_differences(at_cell, ready)], opening]
+
+
+def after(values: SetValues, writes: list[Write]) -> SetValues:
+    """What the set values are once these have been written."""
+    return replace(values, **{_FIELDS[write.address]: write.value for write in writes if write is not SWITCH_ON})
+
+
+def _differences(old: SetValues, new: SetValues) -> list[Write]:
+    pairs = zip(_FIELDS, astuple(old), astuple(new), strict=True)
+    return [Write(address, there) for address, here, there in pairs if here != there]
+
+
+def _tightens(write: Write, present: SetValues) -> bool:
+    present_raw: int = getattr(present, _FIELDS[write.address])
+    lowers = write.value < present_raw
+    # A sink is held tighter by a higher voltage: that is the floor under the cell.
+    return not lowers if write.address == VOLTAGE and present.direction == "discharge" else lowers

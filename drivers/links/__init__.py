@@ -1,0 +1,1 @@
+"""One wire each: how bytes reach an instrument and come back."""

@@ -1,0 +1,195 @@
+"""An asyncio loop whose time is ours: it jumps to the next timer as soon as nothing else is left to do.
+
+Code under it needs no change: `asyncio.sleep(3600)` returns at once, an hour later. Time stands still while callbacks
+run, so equal seeds give equal runs. Sockets work as far as both ends live in this one loop (or, paced, anywhere).
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple
+
+from sims.network import MemoryNetwork
+from sims.transport import Address
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+# Before a run with real sockets is called dead, the kernel gets this much real time to bring what is on its way.
+SOCKET_GRACE_S = 1.0
+# A paced loop that has fallen behind by more real time than this (a suspended laptop) does not race to catch up.
+LAG_S_MAX = 0.5
+
+
+class VirtualDeadlock(RuntimeError):
+    """Nothing is ready, no timer is set, no socket will speak: the run would wait for ever."""
+
+
+class LeftBehind(RuntimeError):
+    """The main coroutine returned, but tasks were left running or errors had gone unnoticed."""
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Starts at 0.0. `network` carries all TCP in memory; `None` means real sockets.
+
+    `speed` is virtual seconds per real second, for worlds that outside clients share; `None` runs as fast as it goes.
+    """
+
+    def __init__(self, network: MemoryNetwork | None = None, *, speed: float | None = None) -> None:
+        self._now_s = 0.0
+        self.network = network
+        self.errors: list[Mapping[str, Any]] = []  # what reached the loop's exception handler
+        super().__init__(_JumpingSelector(self) if speed is None else _PacedSelector(self, speed))
+        if speed is not None and not 0 < speed < float("inf"):
+            self.close()
+            raise ValueError(f"a speed of {speed} leads nowhere: give virtual seconds per real second, above 0")
+        # At 1e7 s a float's own step exceeds the real clock's resolution: a timer would never quite become due.
+        self._clock_resolution = 1e-6
+        self.set_exception_handler(lambda _, context: self.errors.append(context))
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._now_s
+
+    def real_time(self) -> float:
+        """The machine's monotonic clock: what a paced loop is paced by."""
+        return super().time()
+
+    def advance(self, now_s: float) -> None:
+        """Called by the selector: nothing is left to do at the present instant."""
+        self._now_s = now_s
+
+    def next_timer_s(self) -> float | None:
+        """When the earliest timer is due."""
+        return self._scheduled[0].when() if self._scheduled else None  # type: ignore[attr-defined]
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        """Inline: a thread would finish at no defined virtual time."""
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - it is the caller's, and reaches them through the future
+            future.set_exception(error)
+        return future
+
+    async def create_connection(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], asyncio.Protocol],
+        host: Any = None,
+        port: Any = None,
+        **options: Any,
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """In memory where the loop has a network, else real."""
+        if self.network is None or options.get("sock") is not None:
+            return await super().create_connection(protocol_factory, host, port, **options)
+        if host is None or port is None or options.get("ssl"):
+            raise ValueError("the in-memory network carries plain connections to a host and a port")
+        return await self.network.connect(self, protocol_factory, Address(host, port))
+
+    async def create_server(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], asyncio.Protocol],
+        host: Any = None,
+        port: Any = None,
+        **options: Any,
+    ) -> asyncio.AbstractServer:
+        """In memory where the loop has a network, else real."""
+        if self.network is None or options.get("sock") is not None:
+            return await super().create_server(protocol_factory, host, port, **options)
+        if options.get("ssl"):
+            raise ValueError("the in-memory network carries plain connections")
+        return self.network.listen(self, protocol_factory, Address(host or "0.0.0.0", port or 0))  # noqa: S104
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Where the loop would sleep, its time jumps; what the kernel already holds for its sockets comes first."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        has_sockets = len(self.get_map()) > 1  # one is the loop's own pipe, which matters to threads only
+        if has_sockets and (ready := super().select(0)):
+            return ready
+        if timeout is None:
+            if has_sockets and (ready := super().select(SOCKET_GRACE_S)):
+                return ready
+            raise VirtualDeadlock(_describe_deadlock(self._loop))
+        if timeout > 0:
+            due_s = self._loop.next_timer_s()
+            self._loop.advance(self._loop.time() + timeout if due_s is None else due_s)
+        return []
+
+
+class _PacedSelector(selectors.DefaultSelector):
+    """Waits for real. Time stands still while there is work and never passes a timer that has not fired.
+
+    So under load the world slows down, and no time limit passes that had real time enough.
+    """
+
+    def __init__(self, loop: VirtualLoop, speed: float) -> None:
+        super().__init__()
+        self._loop = loop
+        self._speed = speed
+        self._offset_s = loop.time() - loop.real_time() * speed  # virtual time at real time 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        loop = self._loop
+        if timeout is not None:
+            if timeout <= 0:
+                return super().select(0)
+            timeout = max(0.0, (loop.time() + timeout - self._paced_s()) / self._speed)
+        ready = super().select(timeout)
+        now_s = self._paced_s()
+        due_s = loop.next_timer_s()
+        if due_s is not None and now_s > due_s:
+            if now_s - due_s > LAG_S_MAX * self._speed:
+                self._offset_s -= now_s - due_s
+            now_s = due_s
+        if now_s > loop.time():
+            loop.advance(now_s)
+        return ready
+
+    def _paced_s(self) -> float:
+        return self._offset_s + self._loop.real_time() * self._speed
+
+
+def _describe_deadlock(loop: VirtualLoop) -> str:
+    waiting = "; ".join(sorted(_describe(task) for task in asyncio.all_tasks(loop)))
+    return f"nothing can happen any more at {loop.time():.6g} s; waiting: {waiting or 'nobody'}"
+
+
+def _describe(task: asyncio.Task[Any]) -> str:
+    coroutine = task.get_coro()
+    return f"{task.get_name()} ({getattr(coroutine, '__qualname__', coroutine)})"
+
+
+def run_on(loop: VirtualLoop, main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` to its end on a fresh loop and close that; Ctrl-C cancels `main` and is raised after its cleanup.
+
+    Raises `LeftBehind` if tasks still run then, or if an error had reached the loop's exception handler.
+    """
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        result = runner.run(main)
+        left = sorted(_describe(task) for task in asyncio.all_tasks(loop))
+    if left:
+        raise LeftBehind(f"left running: {'; '.join(left)}")
+    if loop.errors:
+        texts = [f"{context.get('message')}: {context.get('exception')!r}" for context in loop.errors]
+        cause = next((context["exception"] for context in loop.errors if "exception" in context), None)
+        raise LeftBehind(f"errors that nobody handled: {'; '.join(texts)}") from cause
+    return result
+
+
+def run_virtual(
+    main: Coroutine[Any, Any, T], *, loopback: bool = False, seed: int = 1, speed: float | None = None
+) -> T:
+    """`run_on` a loop of its own: TCP in memory with latencies drawn from `seed`, or over real sockets."""
+    return run_on(VirtualLoop(None if loopback else MemoryNetwork(seed=seed), speed=speed), main)
+
+
+async def run_inline(work: Callable[[], T]) -> T:
+    """The simulation's `RunBlocking`: at once, and in no virtual time."""
+    return work()

@@ -1,0 +1,1 @@
+"""A whole simulated rack for tests."""

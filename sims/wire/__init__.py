@@ -1,0 +1,1 @@
+"""Simulated instruments' ends of the wire."""

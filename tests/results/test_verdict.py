@@ -1,0 +1,210 @@
+"""Metrics, verdicts, reasons and grades of formed cells."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from formed_tray import A2, A10, CHARGE, DISCHARGE, NAS_PER_MAH, REST, TRAY, ended
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cycler.model.cell_type import Band, CellType
+from cycler.model.rack import PositionId
+from cycler.model.results import NAS_PER_AH, REASON_CODES, CellOutcome, CellResult, Counters, PulsePoint, StepResult
+from cycler.results import metrics
+from cycler.results.verdict import cell_result, lot_results, place_order
+from cycler.results.words import findings, reason
+
+NMC = CellType(
+    name="nmc",
+    chemistry="nmc811",
+    rated_capacity_ah=5.0,
+    rated_energy_wh=18.0,
+    mass_kg=0.07,
+    envelopes={},
+    required_protections=frozenset(),
+    limits={"capacity_ah": Band(low=4.8, high=5.5), "dcir_ohm": Band(high=0.030)},
+    grades={"A": {"capacity_ah": Band(low=5.05)}, "B": {"capacity_ah": Band(low=4.9)}},
+)
+DCIR = replace(
+    REST, step_count=5, step_id="5", step_type="dcir",
+    pulse=(PulsePoint(nominal_s=10.0, resistance_ohm=0.025, taken_s=(10.0, 10.0)),
+           PulsePoint(nominal_s=0.1, resistance_ohm=0.015, taken_s=(0.1, 0.1))),
+)  # fmt: skip
+LAST_REST = replace(REST, step_count=4, end_voltage_v=3.1)
+
+
+def discharged(milliamperehours: int, **facts: object) -> StepResult:
+    moved = Counters(discharged_nas=milliamperehours * NAS_PER_MAH)
+    return replace(DISCHARGE, moved=moved, **facts)  # type: ignore[arg-type]
+
+
+def resisting(ohm: float) -> StepResult:
+    return replace(DCIR, pulse=(replace(DCIR.pulse[0], resistance_ohm=ohm),))
+
+
+def result_of(steps: Sequence[StepResult], outcome: CellOutcome | None = None) -> CellResult:
+    return cell_result(TRAY.cells[A2], NMC, outcome or ended(A2), steps)
+
+
+def stopped(how: str, code: str | None) -> CellOutcome:
+    return replace(ended(A2), ended=how, code=code)
+
+
+def test_a_good_cell_passes_with_its_numbers() -> None:
+    result = result_of([CHARGE, REST, DISCHARGE, LAST_REST, DCIR])
+    assert (result.verdict, result.reason_codes, result.grade) == ("pass", (), "B")
+    assert result.capacity_ah == 5.0
+    assert result.dcir_ohm == 0.025
+    assert result.ocv_v == 3.1
+    assert result.end_voltage_v == DCIR.end_voltage_v
+    assert result.energy_in_wh == 19.0
+    assert result.energy_out_wh == 18.0
+    assert result.cycle_efficiency_ratio == pytest.approx(5.0 / 5.1)
+
+
+def test_the_capacity_is_that_of_the_last_valid_step_tagged_cap() -> None:
+    steps = [discharged(5000), discharged(4950), discharged(2000, stop_reason="abort"), discharged(700, tag=None)]
+    assert metrics.capacity_ah(steps) == 4.95
+
+
+def test_without_the_tag_the_last_complete_discharge_counts() -> None:
+    steps = [discharged(4900, tag=None), discharged(1000, tag=None, stop_reason="capacity"), CHARGE]
+    assert metrics.capacity_ah(steps) == 4.9
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"gap_s": 601.0, "quality": ("INTERRUPTED",)},
+        {"charge_source": "unknown"},
+        {"quality": ("SKIPPED",)},
+        {"stop_reason": "trip"},
+    ],
+)
+def test_a_capacity_that_was_not_measured_validly_asks_for_a_retest(spoilt: dict[str, object]) -> None:
+    result = result_of([CHARGE, discharged(5000, **spoilt)])
+    assert result.capacity_ah is None
+    assert (result.verdict, result.reason_codes) == ("retest", ("INTERRUPTED",))
+
+
+def test_a_short_pause_does_not_spoil_the_capacity() -> None:
+    assert result_of([discharged(5000, gap_s=599.0, quality=("INTERRUPTED",))]).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("steps", "codes"),
+    [
+        ([discharged(4700)], ("LOW_CAPACITY",)),
+        ([discharged(5000), resisting(0.031)], ("HIGH_DCIR",)),
+        ([discharged(4700), resisting(0.031)], ("LOW_CAPACITY", "HIGH_DCIR")),
+    ],
+)
+def test_a_metric_outside_its_limit_fails_the_cell(steps: list[StepResult], codes: tuple[str, ...]) -> None:
+    result = result_of(steps)
+    assert (result.verdict, result.reason_codes, result.grade) == ("fail", codes, None)
+
+
+def test_limits_are_inclusive() -> None:
+    assert result_of([discharged(4800), resisting(0.030)]).verdict == "pass"
+
+
+def test_a_cell_that_is_better_than_it_can_be_is_measured_again() -> None:
+    result = result_of([discharged(6000)])
+    assert (result.verdict, result.reason_codes) == ("retest", ("STATE_CONTRADICTED",))
+
+
+def test_a_failing_metric_decides_before_a_doubtful_one() -> None:
+    result = result_of([discharged(6000), resisting(0.05)])
+    assert (result.verdict, result.reason_codes) == ("fail", ("HIGH_DCIR", "STATE_CONTRADICTED"))
+
+
+def test_what_the_run_did_not_measure_is_not_judged() -> None:
+    assert result_of([CHARGE, REST]).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "verdict", "codes"),
+    [
+        ("failed", "PRE_LOW", "fail", ("PRE_LOW",)),
+        ("failed", "SHORT", "quarantine", ("SHORT",)),
+        ("failed", "BAD_CONTACT", "retest", ("BAD_CONTACT",)),
+        ("tripped", "TRIP_9", "quarantine", ("TRIP_9",)),
+        ("tripped", "TRIP_6", "fail", ("TRIP_6",)),
+        ("tripped", "TRIP_49", "retest", ("TRIP_49",)),
+        ("stopped", None, "retest", ("INTERRUPTED",)),
+        ("not-started", "ABSENT", "not-run", ("ABSENT",)),
+        ("not-started", "REVERSED", "quarantine", ("REVERSED",)),
+        ("failed", "SITE_RULE_7", "fail", ("SITE_RULE_7",)),
+    ],
+)
+def test_how_the_run_ended_decides(how: str, code: str | None, verdict: str, codes: tuple[str, ...]) -> None:
+    result = result_of([discharged(5000)], stopped(how, code))
+    assert (result.verdict, result.reason_codes, result.grade) == (verdict, codes, None)
+
+
+@pytest.mark.parametrize(
+    ("stop", "codes"),
+    [
+        ({"stop_reason": "fail", "stop_text": "time > 30 h"}, ("TIMEOUT",)),
+        ({"stop_reason": "fail", "stop_text": "temperature > 45 degC"}, ("TEMPERATURE",)),
+        ({"stop_reason": "lost-contact"}, ("LOST_CONTACT",)),
+        ({"stop_reason": "fail", "stop_text": "capacity > 120 %"}, ()),
+    ],
+)
+def test_a_failure_without_a_code_takes_that_of_its_condition(stop: dict[str, str], codes: tuple[str, ...]) -> None:
+    result = result_of([replace(CHARGE, **stop)], stopped("failed", None))  # type: ignore[arg-type]
+    assert result.reason_codes == codes
+    assert result.verdict != "pass"
+
+
+def test_the_first_grade_that_fits_is_given() -> None:
+    assert [result_of([discharged(mah)]).grade for mah in (5100, 4950, 4850)] == ["A", "B", None]
+
+
+def test_a_lot_is_in_the_order_of_its_positions_and_misses_nobody() -> None:
+    results = lot_results(TRAY, {"nmc": NMC}, {A2: [DISCHARGE]}, {A2: ended(A2)})
+    assert [(result.position, result.verdict) for result in results] == [(A2, "pass"), (A10, "retest")]
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from("AB"), st.integers(1, 300)), unique=True))
+def test_positions_are_ordered_as_people_count(places: list[tuple[int, str, int]]) -> None:
+    names = [PositionId(f"B{bay:02d}/{row}{place}") for bay, row, place in places]
+    ordered = [PositionId(f"B{bay:02d}/{row}{place}") for bay, row, place in sorted(places)]
+    assert sorted(names, key=place_order) == ordered
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**16), st.integers(0, 10**16)), max_size=20))
+def test_energy_is_the_exact_sum_of_the_steps(moved: list[tuple[int, int]]) -> None:
+    steps = [replace(CHARGE, moved=Counters(charged_nws=into, discharged_nws=out)) for into, out in moved]
+    assert metrics.energy_in_wh(steps) == sum(into for into, _ in moved) / NAS_PER_AH
+    assert metrics.energy_out_wh(steps) == sum(out for _, out in moved) / NAS_PER_AH
+
+
+@pytest.mark.parametrize("code", sorted(REASON_CODES))
+def test_every_reason_code_has_words_and_an_advice(code: str) -> None:
+    outcome = stopped("failed", code)
+    (finding,) = findings(result_of([CHARGE], outcome), outcome, NMC, [CHARGE], [])
+    assert reason(code) == finding.title != ""
+    assert "wrote the recipe" not in finding.to_do
+
+
+def test_a_finding_says_what_was_expected_and_how_far_away_it_was() -> None:
+    lot = [result_of([discharged(5000)]), result_of([discharged(5100)]), result_of([discharged(4500)])]
+    (finding,) = findings(lot[2], ended(A2), NMC, [discharged(4500)], lot)
+    assert finding.title == "capacity too low"
+    assert finding.expected == (
+        "Capacity 4.800 Ah to 5.500 Ah. The cells of this tray that passed have a median of 5.050 Ah."
+    )
+    assert finding.came == (
+        "4.500 Ah, 0.300 Ah (6.2%) below the limit, 0.550 Ah (10.9%) below the median."
+    )  # fmt: skip
+
+
+def test_a_trip_is_told_with_its_name_and_where_the_step_stood() -> None:
+    outcome = replace(stopped("tripped", "TRIP_9"), detail="46.2 °C.")
+    tripped = replace(CHARGE, stop_reason="trip", stop_text="")
+    (finding,) = findings(result_of([tripped], outcome), outcome, NMC, [tripped], [])
+    assert finding.title == "tripped: over temperature"
+    assert finding.came.startswith("46.2 °C. Step 1 (charge 1) ended after 60.0 min by trip")
+    assert "not energise" in finding.to_do
