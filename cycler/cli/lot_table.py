@@ -4,12 +4,12 @@ import json
 import sys
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from cycler.cli.errors import DONE, REJECTED
 from cycler.model.results import CellResult
-from cycler.results.words import reason
 from cycler.service.lot import REPORT, Lot
 
 _STYLES = {"pass": "green", "fail": "bold red", "quarantine": "bold magenta", "retest": "yellow", "not-run": "dim"}
@@ -20,28 +20,12 @@ def show_lot(lot: Lot, out: Path | None, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(_document(lot, out), indent=2) + "\n")
         return
-    console = Console(highlight=False, soft_wrap=False)
-    table = Table(title=f"Run {lot.run.run_id}: {lot.run.recipe_name} {lot.run.recipe_version}", title_justify="left")
-    table.add_column("position")
-    table.add_column("cell")
-    for name in ("capacity Ah", "efficiency %", "DCIR mOhm", "end V"):
-        table.add_column(name, justify="right")
-    for name in ("verdict", "grade"):
-        table.add_column(name)
-    table.add_column("reason", overflow="fold")
+    console = Console(highlight=False)
+    console.print(f"[bold]Run {lot.run.run_id}[/]  {lot.run.recipe_name} {lot.run.recipe_version}")
+    console.print(_table(lot))
     for cell in lot.cells:
-        table.add_row(
-            cell.position,
-            cell.cell,
-            _number(cell.capacity_ah, 3),
-            _number(_times(cell.cycle_efficiency_ratio, 100), 2),
-            _number(_times(cell.dcir_ohm, 1000), 2),
-            _number(cell.end_voltage_v, 3),
-            f"[{_STYLES[cell.verdict]}]{cell.verdict}[/]",
-            cell.grade or "",
-            _reason(lot, cell),
-        )
-    console.print(table)
+        if cell.verdict != "pass":
+            console.print(f"[bold]{cell.position}[/] {cell.cell}: {_why(lot, cell)}", soft_wrap=True)
     passed = len(lot.cells) - lot.rejected
     sys.stdout.write(f"{passed} of {len(lot.cells)} cells passed; events {lot.event_hash[:16]}\n")
     if out is not None:
@@ -53,11 +37,36 @@ def exit_code(lot: Lot, *, strict: bool) -> int:
     return REJECTED if strict and lot.rejected else DONE
 
 
-def _reason(lot: Lot, cell: CellResult) -> str:
-    if cell.verdict == "pass":
-        return ""
-    words = [f"{code}: {reason(code)}" for code in cell.reason_codes]
-    return "; ".join(words) or lot.outcomes[cell.position].detail
+def _table(lot: Lot) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("position", "cell"):
+        table.add_column(name, no_wrap=True)
+    for name in ("Ah", "eff. %", "mOhm", "end V"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("verdict", "reason"):
+        table.add_column(name, no_wrap=True)
+    for cell in lot.cells:
+        verdict = f"{cell.verdict} {cell.grade}" if cell.grade else cell.verdict
+        table.add_row(
+            cell.position,
+            cell.cell,
+            _number(cell.capacity_ah, 3),
+            _number(_times(cell.cycle_efficiency_ratio, 100), 1),
+            _number(_times(cell.dcir_ohm, 1000), 1),
+            _number(cell.end_voltage_v, 3),
+            f"[{_STYLES[cell.verdict]}]{verdict}[/]",
+            ";".join(cell.reason_codes),
+        )
+    return table
+
+
+def _why(lot: Lot, cell: CellResult) -> str:
+    """What was expected and what came, in words."""
+    found = [
+        f"{finding.title}. {finding.came} Expected: {finding.expected} {finding.to_do}"
+        for finding in lot.findings(cell)
+    ]
+    return " ".join(found) or lot.outcomes[cell.position].detail
 
 
 def _times(value: float | None, factor: float) -> float | None:

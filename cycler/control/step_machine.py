@@ -684,7 +684,7 @@ class StepMachine:
         return "unknown" if isnan(self._counted_in_ah) or isnan(self._counted_out_ah) else "device"
 
     def _remember_tag(self, result: StepResult) -> None:
-        if result.tag is None:
+        if result.tag is None or not result.is_valid:
             return
         moved = result.moved
         if result.step_type == "discharge":

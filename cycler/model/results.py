@@ -75,6 +75,18 @@ class PulsePoint:
     taken_s: tuple[float, float]  # pulse times of the two readings it lies between (equal where one is exact)
 
 
+BROKEN_OFF: frozenset[StopReason] = frozenset(
+    {
+        "lost-contact", "fail", "trip", "hold", "skip", "abort", "all-off", "interlock", "stale", "device-fault",
+        "host-loss", "group",
+    }
+)  # fmt: skip
+"""Ends that are not the step's own."""
+
+VALID_GAP_S_MAX = 600.0
+"""How long a graded step may have been interrupted and still count; a person would have to judge a longer pause."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
     """The numbers of one executed step, emitted once, by the step machine. Nothing computes a second truth."""
@@ -99,6 +111,16 @@ class StepResult:
     gap_s: float = 0.0
     bad_readings: int = 0
     quality: tuple[Quality, ...] = ("OK",)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the step came to an end of its own, and its charge is known."""
+        return (
+            self.stop_reason not in BROKEN_OFF
+            and "SKIPPED" not in self.quality
+            and self.gap_s <= VALID_GAP_S_MAX
+            and self.charge_source != "unknown"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,25 +7,8 @@ from typing import Final
 from cycler.model.results import NAS_PER_AH, StepResult, StopReason
 
 CAPACITY_TAG: Final = "cap"
-GAP_S_MAX: Final = 600.0
-"""How long a graded step may have been interrupted and still count; a person would have to judge a longer pause."""
-
-_BROKEN_OFF: Final[frozenset[StopReason]] = frozenset(
-    {
-        "lost-contact", "fail", "trip", "hold", "skip", "abort", "all-off", "interlock", "stale", "device-fault",
-        "host-loss", "group",
-    }
-)  # fmt: skip
-
-
-def is_valid(step: StepResult) -> bool:
-    """Whether the step came to an end of its own, and its charge is known."""
-    return (
-        step.stop_reason not in _BROKEN_OFF
-        and "SKIPPED" not in step.quality
-        and step.gap_s <= GAP_S_MAX
-        and step.charge_source != "unknown"
-    )
+ELECTRICAL_ENDS: Final[frozenset[StopReason]] = frozenset({"voltage", "current"})
+"""A discharge that ended by one of these went down to the end."""
 
 
 def capacity_steps(steps: Sequence[StepResult]) -> tuple[StepResult, ...]:
@@ -35,13 +18,13 @@ def capacity_steps(steps: Sequence[StepResult]) -> tuple[StepResult, ...]:
     """
     tagged = tuple(step for step in steps if step.tag == CAPACITY_TAG)
     return tagged or tuple(
-        step for step in steps if step.step_type == "discharge" and step.stop_reason in {"voltage", "current"}
+        step for step in steps if step.step_type == "discharge" and step.stop_reason in ELECTRICAL_ENDS
     )
 
 
 def capacity_step(steps: Sequence[StepResult]) -> StepResult | None:
     """The last valid one of `capacity_steps`."""
-    return _last(step for step in capacity_steps(steps) if is_valid(step))
+    return _last(step for step in capacity_steps(steps) if step.is_valid)
 
 
 def capacity_ah(steps: Sequence[StepResult]) -> float | None:
@@ -51,9 +34,16 @@ def capacity_ah(steps: Sequence[StepResult]) -> float | None:
 
 
 def cycle_efficiency_ratio(steps: Sequence[StepResult]) -> float | None:
-    """Discharge over charge of the cycle in which the capacity was measured."""
+    """Discharge over charge of the cycle in which the capacity was measured.
+
+    None unless the cycle is whole: its charge has to begin where its discharge ends, after an earlier discharge to the
+    end. A cell that came half full would otherwise give more than it took.
+    """
     measured = capacity_step(steps)
     if measured is None:
+        return None
+    before = [step for step in steps if step.cycle < measured.cycle and step.step_type in {"charge", "discharge"}]
+    if not before or before[-1].step_type != "discharge" or before[-1].stop_reason not in ELECTRICAL_ENDS:
         return None
     cycle = [step.moved for step in steps if step.cycle == measured.cycle]
     charged_nas = sum(moved.charged_nas for moved in cycle)
@@ -67,7 +57,7 @@ def pulse_steps(steps: Sequence[StepResult]) -> tuple[StepResult, ...]:
 
 def dcir_ohm(steps: Sequence[StepResult]) -> float | None:
     """The longest value of the last valid pulse."""
-    step = _last(step for step in pulse_steps(steps) if is_valid(step))
+    step = _last(step for step in pulse_steps(steps) if step.is_valid)
     if step is None or not step.pulse:
         return None
     return max(step.pulse, key=lambda point: point.nominal_s).resistance_ohm

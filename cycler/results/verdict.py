@@ -72,12 +72,16 @@ def lot_results(
         cell_result(
             run.cells[at],
             cell_types[run.cells[at].cell_type],
-            outcomes.get(at)
-            or CellOutcome(cell=run.cells[at].cell_id, position=at, ended="stopped", detail="The run never ended."),
+            outcomes.get(at) or never_ended(run.cells[at], at),
             steps.get(at, ()),
         )
         for at in sorted(run.cells, key=place_order)
     )
+
+
+def never_ended(cell: Cell, position: PositionId) -> CellOutcome:
+    """The outcome of a cell whose run was interrupted before it had one."""
+    return CellOutcome(cell=cell.cell_id, position=position, ended="stopped", detail="The run never ended.")
 
 
 def cell_result(cell: Cell, cell_type: CellType, outcome: CellOutcome, steps: Sequence[StepResult]) -> CellResult:

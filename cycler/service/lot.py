@@ -7,12 +7,13 @@ from pathlib import Path
 
 from cycler.model.cell_type import CellType
 from cycler.model.rack import PositionId
-from cycler.model.results import CellOutcome, CellResult
+from cycler.model.results import CellOutcome, CellResult, StepResult
 from cycler.model.run import Run
 from cycler.record.export import event_hash, export_run
 from cycler.record.reader import Reader
 from cycler.results.report import ReportCell, render_report
-from cycler.results.verdict import lot_results
+from cycler.results.verdict import lot_results, never_ended
+from cycler.results.words import Finding, findings
 
 REPORT = "report.html"
 
@@ -26,11 +27,18 @@ class Lot:
     outcomes: Mapping[PositionId, CellOutcome]
     event_hash: str
     files: tuple[Path, ...]
+    steps: Mapping[PositionId, tuple[StepResult, ...]]
+    cell_types: Mapping[str, CellType]
 
     @property
     def rejected(self) -> int:
         """Cells that did not pass."""
         return sum(cell.verdict != "pass" for cell in self.cells)
+
+    def findings(self, cell: CellResult) -> tuple[Finding, ...]:
+        """Why this cell did not pass."""
+        steps = self.steps.get(cell.position, ())
+        return findings(cell, self.outcomes[cell.position], self.cell_types[cell.cell_type], steps, self.cells)
 
 
 def finish_run(
@@ -47,7 +55,8 @@ def finish_run(
     with Reader(store) as reader:
         record = reader.record(run_id)
         curves = reader.curves(run_id)
-    cells = lot_results(record.run, cell_types, record.steps, record.outcomes)
+    outcomes = {at: record.outcomes.get(at) or never_ended(cell, at) for at, cell in record.run.cells.items()}
+    cells = lot_results(record.run, cell_types, record.steps, outcomes)
     ours = version("formation-cycler")
     report = render_report(
         record.run,
@@ -55,7 +64,7 @@ def finish_run(
         [
             ReportCell(
                 result=cell,
-                outcome=record.outcomes[cell.position],
+                outcome=outcomes[cell.position],
                 steps=record.steps.get(cell.position, ()),
                 samples=curves.get(cell.position),
             )
@@ -78,7 +87,9 @@ def finish_run(
     return Lot(
         run=record.run,
         cells=cells,
-        outcomes=record.outcomes,
+        outcomes=outcomes,
         event_hash=event_hash(record.events),
         files=files,
+        steps=record.steps,
+        cell_types=cell_types,
     )

@@ -13,8 +13,14 @@ class Priority(IntEnum):
     ORDER = 2
 
 
+SWEEPS_IN_A_ROW_MAX = 4
+
+
 class TransactionQueue:
     """Hands out turns: off before sweep before order, in order of arrival within a class.
+
+    One order goes before a sweep when `SWEEPS_IN_A_ROW_MAX` turns have been given to sweeps over its head: a host that
+    sweeps without pause would else never get an order through, and never learn why.
 
         await queue.enter(Priority.SWEEP)
         try:
@@ -32,6 +38,7 @@ class TransactionQueue:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: tuple[deque[asyncio.Future[None]], ...] = tuple(deque() for _ in Priority)
         self._busy = False
+        self._sweeps_in_a_row = 0  # while an order waited
         self._timer: asyncio.TimerHandle | None = None
         self._free_at_s = float("-inf")
 
@@ -70,10 +77,15 @@ class TransactionQueue:
 
     def _grant(self) -> None:
         self._timer = None
-        for waiting in self._waiting:
+        off, sweep, order = self._waiting
+        starved = self._sweeps_in_a_row >= SWEEPS_IN_A_ROW_MAX
+        for waiting in (off, order, sweep) if starved else (off, sweep, order):
             while waiting:
                 turn = waiting.popleft()
-                if not turn.done():  # else its caller was cancelled
-                    self._busy = True
-                    turn.set_result(None)
-                    return
+                if turn.done():  # its caller was cancelled
+                    continue
+                if waiting is not off:
+                    self._sweeps_in_a_row = self._sweeps_in_a_row + 1 if waiting is sweep and order else 0
+                self._busy = True
+                turn.set_result(None)
+                return

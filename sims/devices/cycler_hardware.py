@@ -17,7 +17,7 @@ from cycler.contract.sweep import Regulation
 from sims.devices.cable import Cable
 from sims.devices.metrology import Metrology
 from sims.devices.program import achieve
-from sims.devices.watch import Watch
+from sims.devices.watch import NEVER, Watch
 from sims.terminal import REGULATIONS, Bank, Column, Supply
 
 HOST_WATCHDOG_S = 2.0
@@ -69,6 +69,7 @@ class CyclerHardware:
         self._names = np.array([REGULATIONS] * rows, dtype=object)  # by row and code: what the device calls it
         self._every_row = np.arange(rows)
         self._since_s = np.full(rows, np.nan)
+        self._silence_s_max = np.full(rows, NEVER)  # of the host, while an order runs
         self._watch = Watch(rows)
         self._dead_man: asyncio.TimerHandle | None = None
         self._beat: asyncio.TimerHandle | None = None
@@ -143,8 +144,9 @@ class CyclerHardware:
             self._after(channel, order.limits.time_s_max, self.trip, row, "time")
         self._watch.limit(row, order.limits, self._throughput_ah(row))
         self._enter(channel, order, 0)
-        if (silence_s_max := self._silence_s_max(channel)) is not None:
-            self._expect_host(silence_s_max)
+        dead_man_s = self._watchdog_s if order.dead_man_s is None else order.dead_man_s
+        self._silence_s_max[row] = NEVER if dead_man_s is None else dead_man_s
+        self._expect_host()
         self._keep_beat()
 
     def open(self, rows: Collection[int]) -> list[int]:
@@ -199,6 +201,7 @@ class CyclerHardware:
         channel.loaded = channel.order = None
         self._bank.drive(channel.row, Supply())
         self._since_s[channel.row] = np.nan
+        self._silence_s_max[channel.row] = NEVER
         self._watch.forget(channel.row)
         self._show(channel.row, 0, 0)
 
@@ -233,31 +236,21 @@ class CyclerHardware:
                 self._leave(channel, channel.order, channel.phase)
         return bool(trips or ends)
 
-    def _expect_host(self, silence_s_max: float) -> None:
+    def _expect_host(self) -> None:
         """Keep one timer, at the earliest instant at which the silence of the host could have lasted too long."""
-        due_s = self.cable.heard_s + silence_s_max
+        due_s = self.cable.heard_s + float(self._silence_s_max.min())
         if self._dead_man is not None:
             if self._dead_man.when() <= due_s:
                 return
             self._dead_man.cancel()
-        self._dead_man = asyncio.get_running_loop().call_at(due_s, self._check_host)
+        self._dead_man = asyncio.get_running_loop().call_at(due_s, self._check_host) if due_s < NEVER else None
 
     def _check_host(self) -> None:
         self._dead_man = None
         silent_s = asyncio.get_running_loop().time() - self.cable.heard_s
-        for channel in self._channels:
-            silence_s_max = self._silence_s_max(channel)
-            if silence_s_max is None:
-                continue
-            if silent_s >= silence_s_max - TIME_SLACK_S:
-                self._end(channel)
-            else:
-                self._expect_host(silence_s_max)
-
-    def _silence_s_max(self, channel: _Channel) -> float | None:
-        if channel.order is None:
-            return None
-        return self._watchdog_s if channel.order.dead_man_s is None else channel.order.dead_man_s
+        for row in (self._silence_s_max <= silent_s + TIME_SLACK_S).nonzero()[0].tolist():
+            self._end(self._channels[row])
+        self._expect_host()
 
     def _keep_beat(self) -> None:
         """An autonomous device watches its ends and limits whether a host asks or not."""

@@ -103,3 +103,21 @@ def test_a_turn_granted_and_cancelled_in_the_same_instant_is_passed_on() -> None
         assert [name for name, _ in done] == ["last"]
 
     run_virtual(main())
+
+
+def test_a_host_that_sweeps_without_pause_still_gets_its_orders_through() -> None:
+    async def main() -> None:
+        done: list[tuple[str, float]] = []
+        work = worker(TransactionQueue(gap_s=0.01), done)
+
+        async def sweep_for_ever() -> None:
+            while True:
+                await work("sweep", Priority.SWEEP)
+
+        sweeps = asyncio.create_task(sweep_for_ever())
+        await asyncio.sleep(0)
+        await work("order", Priority.ORDER)
+        sweeps.cancel()
+        assert [name for name, _ in done][:6] == ["sweep"] * 5 + ["order"]
+
+    run_virtual(main())

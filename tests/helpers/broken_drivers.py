@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cycler.contract.capabilities import Capabilities, Identity, Watchdog
+from cycler.contract.capabilities import Capabilities, Identity, IoRange, Watchdog
 from cycler.contract.devices import ApplyResult, IoReading, Temperatures
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError
 from cycler.contract.order import Applied, Order, Overtaken
@@ -440,3 +440,42 @@ class OpensLinesOnConnect(Wrapped):
         identity: Identity = await self.good.connect()
         await self.good.make_safe()
         return identity
+
+
+class ClosesOnlyOnce(Wrapped):
+    async def aclose(self) -> None:
+        if self.memory.get("closed"):
+            raise LinkError("dut", "closed already")
+        self.memory["closed"] = True
+        await self.good.aclose()
+
+
+class WritesEveryLine(Wrapped):
+    async def write(self, outputs: Mapping[str, bool]) -> None:
+        await self.good.write(dict.fromkeys(self.good.capabilities.outputs, any(outputs.values())))
+
+
+class OverlooksUnknownLines(Wrapped):
+    async def write(self, outputs: Mapping[str, bool]) -> None:
+        known = self.good.capabilities.outputs
+        await self.good.write({line: closed for line, closed in outputs.items() if line in known})
+
+
+class RestoresLinesOnConnect(Wrapped):
+    async def connect(self) -> Identity:
+        identity: Identity = await self.good.connect()
+        await self.good.write(self.memory.get("outputs", {}))
+        return identity
+
+    async def commission(self) -> None:
+        """Does not mind outputs that are on."""
+
+    async def write(self, outputs: Mapping[str, bool]) -> None:
+        self.memory["outputs"] = outputs
+        await self.good.write(outputs)
+
+
+class PromisesAFasterWatchdog(Wrapped):
+    @property
+    def capabilities(self) -> IoRange:
+        return replace(self.good.capabilities, watchdog=Watchdog(watches="host", timeout_s=0.8, proven=True))

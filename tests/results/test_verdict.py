@@ -60,7 +60,15 @@ def test_a_good_cell_passes_with_its_numbers() -> None:
     assert result.end_voltage_v == DCIR.end_voltage_v
     assert result.energy_in_wh == 19.0
     assert result.energy_out_wh == 18.0
-    assert result.cycle_efficiency_ratio == pytest.approx(5.0 / 5.1)
+
+
+def test_the_efficiency_is_that_of_a_cycle_that_began_empty() -> None:
+    emptied = replace(DISCHARGE, cycle=1, tag=None, moved=Counters(discharged_nas=1500 * NAS_PER_MAH))
+    charged, measured = replace(CHARGE, cycle=2), replace(DISCHARGE, cycle=2)
+    assert metrics.cycle_efficiency_ratio([emptied, REST, charged, measured]) == pytest.approx(5.0 / 5.1)
+    assert metrics.cycle_efficiency_ratio([CHARGE, DISCHARGE]) is None
+    half = replace(emptied, stop_reason="capacity")
+    assert metrics.cycle_efficiency_ratio([half, REST, charged, measured]) is None
 
 
 def test_the_capacity_is_that_of_the_last_valid_step_tagged_cap() -> None:

@@ -1,0 +1,94 @@
+"""What ships is what the demonstration runs: checked against its instrument, shown in words, known to the schema."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recipe_texts import CHANNEL, CHARGE, load, problems
+
+from cycler.recipe.compile import check, compile_plan, load_recipe
+from cycler.recipe.describe import describe, worst_case_s
+from cycler.recipe.lookup import LIBRARY
+from cycler.recipe.plan import PlanStep
+from cycler.recipe.schema import recipe_schema
+from cycler.recipe.step_forms import COMMON_KEYS, STEP_FORMS
+
+RECIPES = sorted(LIBRARY.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_that_ships_runs_on_a_simple_supply(path: Path) -> None:
+    loaded = load_recipe(path)
+    assert loaded.recipe.recipe == path.stem
+    assert check(loaded.recipe, loaded.cell_type, CHANNEL) == []
+
+
+def test_the_top_level_folder_shows_the_library() -> None:
+    assert (Path(__file__).parents[2] / "recipes").resolve() == LIBRARY.resolve()
+
+
+def test_grading_measures_capacity_and_resistance() -> None:
+    loaded = load_recipe(LIBRARY / "nmc811-21700-grading.yaml")
+    steps = [
+        step for step in compile_plan(loaded.recipe, loaded.cell_type, CHANNEL).program if isinstance(step, PlanStep)
+    ]
+    assert [step.step_type for step in steps if step.tag == "cap"] == ["discharge"]
+    assert steps[-1].pulse is not None
+    assert 3 * 3600 < worst_case_s(loaded.recipe, loaded.cell_type) < 8 * 3600
+
+
+def test_showing_a_recipe_says_every_number() -> None:
+    loaded = load(
+        CHARGE,
+        "loop: {id: cycles, times: 3, steps: [discharge: {current: [C/3, C/2, 1C], until: [voltage <= 2.8 V], fail: [capacity > 99 %, time > 4 h], tag: cap}]}",
+        "discharge: {power: 9 W, until: [voltage <= 2.8 V], fail: [capacity > 99 %, time > 4 h], limits: {discharge_current: 1C}}",
+        "dcir: {rest: 30 min, record: {every: 1 s}}",
+    )
+    text = "\n".join(describe(loaded.recipe, loaded.cell_type))
+    for expected in (
+        "1C is 5 A",
+        "charge with 2.5 A (C/2 of 5 Ah), then hold 4.2 V; trip 4.25 V",
+        "ends when current <= C/20 -> next [250 mA, 2 samples]",
+        "fails when capacity > 115 % of rated -> fail [5.75 Ah]",
+        "loop cycles: 3 times",
+        "turn 1: discharge with 1.66667 A (C/3 of 5 Ah); end 2.8 V, clamp 2.625 V, trip 2.45 V",
+        "turn 3: discharge with 5 A (1C of 5 Ah)",
+        "discharge with 9 W, at most 5 A",
+        "narrower limits: 2.5 to 4.2 V, 5 A in charge, 5 A in discharge",
+        "relay open for 30 min",
+        "resistance after 0.1 s, 1 s, 10 s",
+        "keeps a sample every 1 s",
+        "takes 19 h 30 min 10 s at most",
+    ):
+        assert expected in text
+
+
+def test_the_worst_case_counts_every_turn() -> None:
+    loaded = load("loop: {times: 65535, steps: [rest: {time: 1 s}]}", "rest: {time: 5 s}")
+    assert worst_case_s(loaded.recipe, loaded.cell_type) == 65_540
+
+
+def test_the_schema_is_json_and_names_the_steps_that_there_are() -> None:
+    schema = json.loads(json.dumps(recipe_schema()))
+    assert set(_steps(schema)) == {*STEP_FORMS, "loop"}
+
+
+@pytest.mark.parametrize("word", STEP_FORMS)
+def test_the_schema_and_the_reader_know_the_same_keys(word: str) -> None:
+    keys = set(_steps(recipe_schema())[word]["properties"])
+    assert keys >= set(COMMON_KEYS)
+    (unknown,) = [problem for problem in problems(f"{word}: {{zzz: 1}}") if problem.code == "unknown-key"]
+    assert unknown.hint == f"there are: {', '.join(sorted(keys))}"
+
+
+@pytest.mark.parametrize("text", ["4.2", "4,2 V", "4.2 A", "nan V", "V"])
+def test_the_schema_refuses_what_is_no_quantity(text: str) -> None:
+    forms = _steps(recipe_schema())["charge"]["properties"]["voltage"]["anyOf"]
+    assert re.search(forms[0]["pattern"], "4.2 V")
+    assert not re.search(forms[0]["pattern"], text)
+
+
+def _steps(schema: dict[str, Any]) -> dict[str, Any]:
+    return {word: value for each in schema["$defs"]["step"]["oneOf"] for word, value in each["properties"].items()}
