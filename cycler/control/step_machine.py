@@ -16,7 +16,8 @@ import msgspec
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.contract.sweep import Sweep
-from cycler.control.condition_watch import ConditionWatch, Judgement, Now, Quiet, WatchState
+from cycler.control.condition_watch import ConditionWatch, Now, Quiet, WatchState
+from cycler.control.decision import decide
 from cycler.control.guard_watch import GuardState, GuardWatch
 from cycler.control.machine_events import (
     KEEP,
@@ -32,9 +33,10 @@ from cycler.control.program_cursor import Cursor, first, following, jump, step_a
 from cycler.control.progress import Awaited, Ended, RunProgress, StepProgress
 from cycler.control.pulse_meter import PulseMeter
 from cycler.control.slope_window import SlopeWindow
+from cycler.control.step_results import step_result
 from cycler.model.alarm import AlarmCode
-from cycler.model.results import NAS_PER_AH, ChargeSource, Counters, Quality, StepResult, StopReason
-from cycler.recipe.plan import Comparison, Condition, Plan, PlanStep, StepVariant
+from cycler.model.results import NAS_PER_AH, Counters, StepResult, StopReason
+from cycler.recipe.plan import Comparison, Outcome, Plan, PlanStep, StepVariant
 from cycler.safety.protections import Guard, guards_for, widest
 
 NOTHING: Final[tuple[MachineEvent, ...]] = ()
@@ -451,24 +453,23 @@ class StepMachine:
             now.dv_dt, now.di_dt = self._slopes.slopes()
 
     def _judge_conditions(self, step: StepProgress, events: list[MachineEvent]) -> None:
-        met: list[tuple[int, Condition, Judgement]] = []
-        for watch, is_fail in self._watches:
-            judgement = watch.judge(self._now)
-            if judgement is not None:
-                met.append((_rank(watch.condition, judgement, is_fail=is_fail), watch.condition, judgement))
-        if not met:
+        decision = decide(self._watches, self._now)
+        if decision is None:
             return
-        rank, condition, judgement = min(met, key=lambda entry: entry[0])
-        text = "; ".join(entry[1].text for entry in met)
-        if rank == _FAIL:
-            reason: StopReason = "lost-contact" if judgement == "lost-contact" else "fail"
-            code = "LOST_CONTACT" if judgement == "lost-contact" else _fail_code(condition)
-            self._finish(reason, text, "failed", code, events)
-        elif rank == _HOLD:
-            self._finish("hold", text, "held", None, events)
+        if decision.kind == "fail":
+            self._finish(decision.reason, decision.text, "failed", decision.code, events)
+        elif decision.kind == "hold":
+            self._finish("hold", decision.text, "held", None, events)
         else:
-            reason = "already-at-target" if judgement == "already-at-target" else condition.tests[0].quantity
-            self._go_on(step, condition, reason, text, events)
+            self._see_end(decision.reason, decision.text)
+            events.extend(self._after(self._destination(step, decision.condition.outcome)))
+
+    def _destination(self, step: StepProgress, outcome: Outcome) -> Cursor | None:
+        if outcome.kind == "end":
+            return None
+        if outcome.kind == "goto" and outcome.goto is not None:
+            return jump(self._plan.program, step.cursor, outcome.goto)
+        return following(self._plan.program, step.cursor)
 
     def _judge_phase(self, step: StepProgress, events: list[MachineEvent]) -> None:
         """A phase that lasts a stated time: the next one is the device's business where it holds it, else ours."""
@@ -481,19 +482,6 @@ class StepMachine:
             events.extend(self._after(following(self._plan.program, step.cursor)))
         elif step.phase + 1 >= step.order_phase + self._phases_max:
             events.extend(self._await(step.cursor, step.phase + 1))
-
-    def _go_on(
-        self, step: StepProgress, condition: Condition, reason: StopReason, text: str, events: list[MachineEvent]
-    ) -> None:
-        self._see_end(reason, text)
-        outcome = condition.outcome
-        if outcome.kind == "end":
-            events.extend(self._after(None))
-        elif outcome.kind == "goto":
-            assert outcome.goto is not None  # noqa: S101 (the compiler resolved it)
-            events.extend(self._after(jump(self._plan.program, step.cursor, outcome.goto)))
-        else:
-            events.extend(self._after(following(self._plan.program, step.cursor)))
 
     # Moving on.
 
@@ -640,48 +628,19 @@ class StepMachine:
     # Numbers.
 
     def _result(self) -> StepResult:
-        run = self._run
-        step, plan_step = run.step, self._step
-        assert step is not None and step.ended is not None and plan_step is not None  # noqa: S101 (closing one)
-        moved = self.counters - step.entry
-        points = step.pulse.points(plan_step.pulse.values_s) if step.pulse and plan_step.pulse else ()
-        net_nas = moved.charged_nas - moved.discharged_nas
-        return StepResult(
-            step_count=run.step_count,
-            step_id=plan_step.step_id,
-            step_type=plan_step.step_type,
-            cycle=run.cycle,
-            tag=plan_step.tag,
-            started_s=step.entry_elapsed_s,
-            duration_s=step.ended.duration_s,
-            moved=moved,
-            end_voltage_v=step.ended.voltage_v,
-            end_current_a=step.ended.current_a,
-            temperature_degc_max=nan if self.temperature_degc_max == -inf else self.temperature_degc_max,
-            stop_reason=step.ended.stop_reason,
-            stop_text=step.ended.text,
-            pulse=points,
-            charge_source=self._charge_source(step),
-            witness_nas=net_nas - (self._host_nas - step.entry_host_nas) if step.device_counted else None,
-            gap_s=step.gap_s,
-            bad_readings=step.bad_readings,
-            quality=self._quality(step, plan_step),
+        run, step = self._run, self._run.step
+        assert step is not None and self._step is not None and self._variant is not None  # noqa: S101 (closing one)
+        self._settle_counters()
+        return step_result(
+            run,
+            step,
+            self._step,
+            counters=self.counters,
+            host_nas=self._host_nas,
+            counter_missing=isnan(self._counted_in_ah) or isnan(self._counted_out_ah),
+            temperature_degc_max=self.temperature_degc_max,
+            host_timed=len(self._variant.phases) == 1 or len(self._variant.phases) > self._phases_max,
         )
-
-    def _quality(self, step: StepProgress, plan_step: PlanStep) -> tuple[Quality, ...]:
-        assert self._variant is not None  # noqa: S101 (closing one)
-        found: list[Quality] = []
-        if step.gap_s:
-            found.append("GAP")
-        phases = len(self._variant.phases)
-        if plan_step.pulse is not None and (phases == 1 or phases > self._phases_max):
-            found.append("HOST_TIMED")
-        return tuple(found) or ("OK",)
-
-    def _charge_source(self, step: StepProgress) -> ChargeSource:
-        if not step.device_counted:
-            return "host"
-        return "unknown" if isnan(self._counted_in_ah) or isnan(self._counted_out_ah) else "device"
 
     def _remember_tag(self, result: StepResult) -> None:
         if result.tag is None or not result.is_valid:
@@ -768,25 +727,5 @@ class StepMachine:
         )
 
 
-_FAIL, _HOLD, _UNTIL = range(3)
-
-
-def _rank(condition: Condition, judgement: Judgement, *, is_fail: bool) -> int:
-    """Which of several true conditions decides: fail beats hold beats until."""
-    if judgement == "lost-contact":
-        return _FAIL
-    if judgement == "missed":
-        return _FAIL if is_fail else _HOLD
-    return {"fail": _FAIL, "hold": _HOLD}.get(condition.outcome.kind, _UNTIL)
-
-
 def _or_never(change: float | None) -> float:
     return inf if change is None else change
-
-
-def _fail_code(condition: Condition) -> str | None:
-    """The recipe's own code, or what a bare bound means."""
-    if condition.outcome.code is not None:
-        return condition.outcome.code
-    bare = {"time": "TIMEOUT", "total_time": "TIMEOUT", "temperature": "TEMPERATURE", "temperature_rise": "TEMPERATURE"}
-    return bare.get(condition.tests[0].quantity)

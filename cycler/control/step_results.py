@@ -1,0 +1,61 @@
+"""The numbers of an executed step, made once, when the step is closed."""
+
+from math import inf, nan
+
+from cycler.control.progress import RunProgress, StepProgress
+from cycler.model.results import ChargeSource, Counters, Quality, StepResult
+from cycler.recipe.plan import PlanStep
+
+
+def step_result(
+    run: RunProgress,
+    step: StepProgress,
+    plan_step: PlanStep,
+    *,
+    counters: Counters,
+    host_nas: int,
+    counter_missing: bool,
+    temperature_degc_max: float,
+    host_timed: bool,
+) -> StepResult:
+    """`counters` and `host_nas` are the run's, now; `host_timed`: the device did not time the edge of a pulse itself."""
+    assert step.ended is not None  # noqa: S101 (only a step whose end was seen is closed)
+    moved = counters - step.entry
+    source = _charge_source(step, counter_missing=counter_missing)
+    net_nas = moved.charged_nas - moved.discharged_nas
+    return StepResult(
+        step_count=run.step_count,
+        step_id=plan_step.step_id,
+        step_type=plan_step.step_type,
+        cycle=run.cycle,
+        tag=plan_step.tag,
+        started_s=step.entry_elapsed_s,
+        duration_s=step.ended.duration_s,
+        moved=moved,
+        end_voltage_v=step.ended.voltage_v,
+        end_current_a=step.ended.current_a,
+        temperature_degc_max=nan if temperature_degc_max == -inf else temperature_degc_max,
+        stop_reason=step.ended.stop_reason,
+        stop_text=step.ended.text,
+        pulse=step.pulse.points(plan_step.pulse.values_s) if step.pulse and plan_step.pulse else (),
+        charge_source=source,
+        witness_nas=net_nas - (host_nas - step.entry_host_nas) if source == "device" else None,
+        gap_s=step.gap_s,
+        bad_readings=step.bad_readings,
+        quality=_quality(step, plan_step, host_timed=host_timed),
+    )
+
+
+def _charge_source(step: StepProgress, *, counter_missing: bool) -> ChargeSource:
+    if not step.device_counted:
+        return "host"
+    return "unknown" if counter_missing else "device"
+
+
+def _quality(step: StepProgress, plan_step: PlanStep, *, host_timed: bool) -> tuple[Quality, ...]:
+    found: list[Quality] = []
+    if step.gap_s:
+        found.append("GAP")
+    if plan_step.pulse is not None and host_timed:
+        found.append("HOST_TIMED")
+    return tuple(found) or ("OK",)
