@@ -18,7 +18,7 @@ def step_result(
     temperature_degc_max: float,
     host_timed: bool,
 ) -> StepResult:
-    """`counters` and `host_nas` are the run's, now; `host_timed`: the device did not time the edge of a pulse itself."""
+    """`counters` and `host_nas` are the run's, now; `host_timed`: the device did not time a pulse's edge itself."""
     assert step.ended is not None  # noqa: S101 (only a step whose end was seen is closed)
     moved = counters - step.entry
     source = _charge_source(step, counter_missing=counter_missing)

@@ -53,7 +53,9 @@ class _Channel:
 
 
 class CyclerHardware:
-    """`order_ids` and `phases` are rows of what is being executed; they are replaced, never changed."""
+    """`capabilities` is what the device is set up for now; `order_ids` and `phases` are what it executes, a row per
+    channel. All three are replaced, never changed.
+    """
 
     def __init__(self, *, device: str, bank: Bank, capabilities: Capabilities, metrology: Metrology) -> None:
         rows = len(capabilities.channels)
@@ -63,8 +65,7 @@ class CyclerHardware:
         self.phases: list[int] = [0] * rows
         self._bank = bank
         self._metrology = metrology
-        self._built = capabilities
-        self._watchdog_s: float | None = None
+        self.capabilities = self._built = capabilities
         self._channels = [_Channel(row) for row in range(rows)]
         self._names = np.array([REGULATIONS] * rows, dtype=object)  # by row and code: what the device calls it
         self._every_row = np.arange(rows)
@@ -75,13 +76,6 @@ class CyclerHardware:
         self._beat: asyncio.TimerHandle | None = None
 
     # asked by the host
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """As the device is set up now."""
-        if self._watchdog_s is None:
-            return self._built
-        return replace(self._built, watchdog=Watchdog(watches="host", timeout_s=self._watchdog_s, proven=True))
 
     def measure(self) -> Measured:
         """Look at all channels; the device judges its own limits by what it sees."""
@@ -118,7 +112,8 @@ class CyclerHardware:
         for channel in self._channels:
             channel.loaded = None
         if not self._built.autonomous:
-            self._watchdog_s = HOST_WATCHDOG_S
+            watchdog = Watchdog(watches="host", timeout_s=HOST_WATCHDOG_S, proven=True)
+            self.capabilities = replace(self._built, watchdog=watchdog)
 
     def load(self, row: int, order: Order) -> Order:
         """Take an order in, beside the one that runs, and answer with what it has become. Raises `Refused`."""
@@ -144,8 +139,9 @@ class CyclerHardware:
             self._after(channel, order.limits.time_s_max, self.trip, row, "time")
         self._watch.limit(row, order.limits, self._throughput_ah(row))
         self._enter(channel, order, 0)
-        dead_man_s = self._watchdog_s if order.dead_man_s is None else order.dead_man_s
-        self._silence_s_max[row] = NEVER if dead_man_s is None else dead_man_s
+        watchdog = self.capabilities.watchdog
+        silence_s_max = NEVER if watchdog is None else watchdog.timeout_s
+        self._silence_s_max[row] = silence_s_max if order.dead_man_s is None else order.dead_man_s
         self._expect_host()
         self._keep_beat()
 
@@ -174,7 +170,7 @@ class CyclerHardware:
         for channel in self._channels:
             self._end(channel)
             channel.alarm = None
-        self._watchdog_s = None
+        self.capabilities = self._built
 
     def _enter(self, channel: _Channel, order: Order, number: int) -> None:
         row, phase = channel.row, order.phases[number]

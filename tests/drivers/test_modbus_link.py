@@ -191,7 +191,7 @@ def test_a_connection_that_closes_is_noticed_at_once() -> None:
 def test_nobody_there_is_a_link_error() -> None:
     async def main() -> None:
         link = ModbusLink("dev-1", "127.0.0.1", PORT, unit=1)
-        with pytest.raises(LinkError, match="no connection to 127.0.0.1:15020: refused or unreachable"):
+        with pytest.raises(LinkError, match=r"no connection to 127.0.0.1:15020: refused or unreachable"):
             await link.read(TWO, SWEEP)
 
     run_virtual(main())

@@ -5,10 +5,10 @@ from dataclasses import astuple
 
 from hypothesis import given
 from hypothesis import strategies as st
+from psb_bench import charge, discharge
 
 from drivers.ea_psb.registers import FULL_SCALE, SET_MAX, VOLTAGE, Ratings, raw_at_least, raw_at_most, real
 from drivers.ea_psb.set_values import SWITCH_ON, SetValues, Write, achieved, after, set_values_for, stages
-from psb_bench import charge, discharge
 
 RATINGS = Ratings(voltage_v=10.0, current_a=15.0, power_w=150.0)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from psb_bench import HOST, PORT, SCPI_PORT, Capacitor, psb_bench
+
 from sims.loop import run_virtual
 from sims.wire.ea_psb import modbus, scpi
 from sims.wire.ea_psb.device import Interface, PsbDevice, PsbModel, PsbSetup, SetValue

@@ -1,6 +1,7 @@
 """The queue of a wire: off before sweep before order."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -52,7 +53,7 @@ def test_between_two_messages_lies_the_gap() -> None:
                 group.create_task(work("sweep", Priority.SWEEP))
         await work("after a pause of none", Priority.SWEEP)
         starts_s = [start_s for _, start_s in done]
-        assert [b - a for a, b in zip(starts_s, starts_s[1:], strict=False)] == pytest.approx([0.03] * 3)
+        assert [b - a for a, b in itertools.pairwise(starts_s)] == pytest.approx([0.03] * 3)
 
     run_virtual(main())
 

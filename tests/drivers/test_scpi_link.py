@@ -101,9 +101,7 @@ def test_a_cancelled_question_costs_the_connection_too() -> None:
         (b"", LinkError, "VOLT"),
     ],
 )
-def test_an_answer_that_cannot_be_is_an_error_that_says_why(
-    reply: bytes, error: type[DeviceError], says: str
-) -> None:
+def test_an_answer_that_cannot_be_is_an_error_that_says_why(reply: bytes, error: type[DeviceError], says: str) -> None:
     async def main() -> None:
         async with served(lambda _: reply) as link:
             with pytest.raises(error, match=says):
@@ -115,7 +113,7 @@ def test_an_answer_that_cannot_be_is_an_error_that_says_why(
 def test_nobody_there_is_a_link_error() -> None:
     async def main() -> None:
         link = ScpiLink("dev-1", "127.0.0.1", PORT)
-        with pytest.raises(LinkError, match="no connection to 127.0.0.1:15025"):
+        with pytest.raises(LinkError, match=r"no connection to 127.0.0.1:15025"):
             await link.query("*IDN?", SWEEP)
 
     run_virtual(main())

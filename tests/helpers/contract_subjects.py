@@ -12,7 +12,7 @@ from cycler.contract.suite.subject import Output
 from cycler.contract.sweep import ChannelId
 from drivers.ea_psb.driver import EaPsb
 from sims.devices.cable import Cable
-from sims.devices.cycler import SimCycler, open_cycler
+from sims.devices.cycler import open_cycler
 from sims.devices.cycler_hardware import CyclerHardware
 from sims.devices.digital_io import IoHardware, SimIo, open_io
 from sims.devices.temperature import SimTemperature, ThermometerHardware, open_temperature
@@ -263,6 +263,3 @@ class PsbSubject:
             "restore_output", "keep_after_remote", "restart_after_power_fail", "restart_after_over_temperature",
         )  # fmt: skip
         return {name: on(name) for name in names}
-
-
-__all__ = ["AutonomousSubject", "PsbSubject", "SimCycler", "SimCyclerSubject", "SimIoSubject", "SimTemperatureSubject"]

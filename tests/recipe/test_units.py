@@ -62,7 +62,7 @@ def test_c_rates_read_as_themselves(rate: float, divisor: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_voltage_is_refused_with_the_reason(text: str, says: str) -> None:
-    with pytest.raises(MistakeError, match=".*") as refused:
+    with pytest.raises(MistakeError) as refused:
         parse_quantity(text, ("V",))
     assert says in refused.value.message
 

@@ -129,9 +129,7 @@ def test_random_bytes_load_or_are_an_invalid_file(data: bytes) -> None:
     _load_or_refuse(data)
 
 
-@given(
-    parts=st.lists(st.sampled_from(list("ab-:#,[]{}\n \t'\"&*!|>%?@4.") + ["\n  ", ": ", "- ", "---\n"]), max_size=40)
-)
+@given(parts=st.lists(st.sampled_from([*"ab-:#,[]{}\n \t'\"&*!|>%?@4.", "\n  ", ": ", "- ", "---\n"]), max_size=40))
 def test_random_punctuation_loads_or_is_an_invalid_file(parts: list[str]) -> None:
     _load_or_refuse("".join(parts).encode())
 

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+from cycler.contract.sweep import ChannelId
 from cycler.contract.world import SimulatedDevice
 from sims.terminal import Terminal
 from sims.wire.ea_psb import modbus, scpi
 from sims.wire.ea_psb.device import InstrumentError, Interface, PsbDevice, PsbModel, PsbSetup
 from sims.world import SimulatedWorld
 
+CHANNEL = ChannelId("1")
 SCPI_PORT = 5025
 MBAP_BYTES = 7
 ADU_BYTES_MAX = 260
@@ -149,7 +151,7 @@ def simulate(device: SimulatedDevice, world: SimulatedWorld) -> PsbSimulator:
         rated_current_a=device.rated_current_a or PsbModel().rated_current_a,
         rated_power_w=device.rated_power_w or PsbModel().rated_power_w,
     )
-    terminal: Terminal = world.terminal(device.device, device.channels[0])
+    terminal: Terminal = world.terminal(device.device, CHANNEL)
     resource = device.resource
     return PsbSimulator(
         lambda: PsbDevice(
