@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cycler.model.rack import PositionId, Rack
-from cycler.model.world import Defect
+from cycler.model.world import Defect, WorldError
 from sims.cells.tables import nearest
 from sims.seeds import generator
 
@@ -28,7 +28,7 @@ class CellDefect:
 
 
 def drawn_defects(defects: Sequence[Defect], rack: Rack, *, seed: int) -> tuple[CellDefect, ...]:
-    """Where the declared defects strike; each position draws for itself. Raises `ValueError` for what cannot be."""
+    """Where the declared defects strike; each position draws for itself. Raises `WorldError` for what cannot be."""
     drawn: list[CellDefect] = []
     for index, defect in enumerate(defects):
         change = _change(defect)
@@ -42,21 +42,25 @@ def drawn_defects(defects: Sequence[Defect], rack: Rack, *, seed: int) -> tuple[
 
 def _change(defect: Defect) -> tuple[str, float] | None:
     if defect.defect not in NUMBERS:
-        raise ValueError(f"{defect.at}: no defect {defect.defect!r} is simulated: {nearest(defect.defect, NUMBERS)}")
+        hint = nearest(defect.defect, NUMBERS)
+        raise WorldError(f"{defect.at}: no defect {defect.defect!r} is simulated: {hint}", line=defect.line)
     if not 0 <= defect.probability <= 1:
-        raise ValueError(f"{defect.at}: {defect.defect}: a probability of {defect.probability} cannot be")
+        message = f"{defect.at}: {defect.defect}: a probability of {defect.probability} cannot be"
+        raise WorldError(message, line=defect.line)
     names = NUMBERS[defect.defect]
     expected: Iterable[str] = () if names is None else (names[0],)
     if set(defect.numbers) != set(expected):
         wanted = f"needs {names[0]} and nothing else" if names else "takes no numbers"
-        raise ValueError(f"{defect.at}: {defect.defect} {wanted}, not {sorted(defect.numbers)}")
+        given = ", ".join(sorted(defect.numbers)) or "nothing"
+        raise WorldError(f"{defect.at}: {defect.defect} {wanted}, not {given}", line=defect.line)
     if names is None:
         if defect.from_s > 0:
-            raise ValueError(f"{defect.at}: a cell is missing from the beginning or not at all")
+            raise WorldError(f"{defect.at}: a cell is missing from the beginning or not at all", line=defect.line)
         return None
     value = defect.numbers[names[0]]
     if not 0 < value < float("inf"):
-        raise ValueError(f"{defect.at}: {defect.defect}: {names[0]} must be above 0, not {value}")
+        message = f"{defect.at}: {defect.defect}: {names[0]} must be above 0, not {value}"
+        raise WorldError(message, line=defect.line)
     return names[1], value
 
 
@@ -64,5 +68,6 @@ def _positions(defect: Defect, rack: Rack) -> tuple[PositionId, ...]:
     places = {str(bay.bay): tuple(bay.positions) for bay in rack.bays.values()}
     places |= {str(position): (position,) for bay in rack.bays.values() for position in bay.positions}
     if defect.at not in places:
-        raise ValueError(f"{defect.defect}: the rack has no {defect.at!r}: {nearest(defect.at, places)}")
+        message = f"{defect.defect}: the rack has no {defect.at!r}: {nearest(defect.at, places)}"
+        raise WorldError(message, line=defect.line)
     return places[defect.at]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from cycler.model.rack import ChannelRef, PositionId, Rack
-from cycler.model.world import WorldDeclaration
+from cycler.model.world import WorldDeclaration, WorldError
 from sims.cells.bank import CellBank
 from sims.cells.population import draw
 from sims.seeds import generator
@@ -20,7 +20,7 @@ class Place(NamedTuple):
 class Fixtures:
     """One bank of cells per instrument: instruments polled at staggered times then never pay for each other.
 
-    Contactors start open; where a bay has none, the path is closed. Raises `ValueError` for a declaration that does not
+    Contactors start open; where a bay has none, the path is closed. Raises `WorldError` for a declaration that does not
     fit the rack.
     """
 
@@ -32,7 +32,7 @@ class Fixtures:
         self._behind: dict[ChannelRef, list[Place]] = {}
         positions = {name: position for bay in rack.bays.values() for name, position in bay.positions.items()}
         if unknown := sorted(set(declaration.cells) - set(positions)):
-            raise ValueError(f"the rack has no position {unknown[0]!r}")
+            raise WorldError(f"the rack has no position {unknown[0]!r}", line=declaration.cells[unknown[0]].line)
         wired: dict[str, list[tuple[PositionId, ChannelRef]]] = {}
         for name, position in positions.items():
             if len(position.channels) != 1:

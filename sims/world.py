@@ -1,5 +1,6 @@
 """A whole simulated rack: its time, its wires, its cells and contactors, and the instruments on them."""
 
+import os
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -102,7 +103,11 @@ class SimulatedWorld:
             if device.device in self._makers:
                 simulator = self._makers[device.device](device, self)
                 self._running.append(simulator)
-                await simulator.start()
+                try:
+                    await simulator.start()
+                except OSError as error:
+                    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+                    raise OSError(f"{device.device}: cannot listen at {device.resource.text}: {reason}") from error
 
     async def aclose(self) -> None:
         """Stop them, last first. Idempotent."""
@@ -209,6 +214,7 @@ def open_world(
 ) -> SimulatedWorld:
     """The entry point `simulated`. `speed` is virtual seconds per real second, `None` as fast as it goes.
 
-    Raises `ValueError` for a declaration that does not fit the rack or asks for what is not simulated.
+    Raises `WorldError` for a declaration that does not fit the rack or asks for what is not simulated, and `ValueError`
+    for a rack that cannot be simulated.
     """
     return SimulatedWorld(declaration, rack, devices, wire=wire, speed=speed)

@@ -15,7 +15,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Where the files of the run go.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal numbers.")] = SEED,
     wire: Annotated[str, typer.Option(help="memory, or loopback for real sockets.")] = "memory",
-    strict: Annotated[bool, typer.Option(help="Exit with 5 if cells were rejected.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 if cells were rejected.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """A simulated rack of 16 EA PSB supplies grades a tray of cells over Modbus TCP; two of them are faulty."""

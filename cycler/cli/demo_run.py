@@ -16,7 +16,7 @@ from cycler.recipe.compile import load_recipe
 from cycler.recipe.lookup import find_recipe
 from cycler.service.lot import finish_run
 from cycler.service.rack_file import load_configuration
-from cycler.service.session import Job, run_session
+from cycler.service.session import Job, check_start, run_session
 from cycler.service.wiring import Wire, open_world
 from cycler.service.world_file import load_world
 
@@ -28,17 +28,18 @@ def run_demo(files: Path, out: Path, *, seed: int, wire: str, strict: bool, as_j
     if wire not in {"memory", "loopback"}:
         raise Failure(WRONG_USE, "wire", f"--wire {wire}: there are memory and loopback")
     quiet_logs()
-    store = prepared(out)
     configuration = load_configuration(files / "rack.yaml")
     recipe = load_recipe(find_recipe(RECIPE, beside=files))
     declaration = load_world(files / "world.yaml", configuration.rack, cell_type=None, seed=seed)
-    world = open_world(configuration, declaration, wire=cast(Wire, wire))
     (bay,) = configuration.rack.bays.values()
     cells = {
         position: Cell(cell_id=CellId(f"demo-{place:04d}"), cell_type=recipe.cell_type.name, state="formed")
         for place, position in enumerate(bay.positions, 1)
     }
     job = Job(bay=bay.bay, tray=TrayId("T-0001"), cells=cells, recipe=recipe)
+    check_start(configuration, [job])
+    world = open_world(configuration, declaration, wire=cast(Wire, wire))
+    store = prepared(out)
     with shown_progress(Console(stderr=True)) as on_progress:
         (run,) = run_session(configuration, world, [job], store=store, seed=seed, on_progress=on_progress)
     types = {recipe.cell_type.name: recipe.cell_type}

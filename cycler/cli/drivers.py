@@ -8,9 +8,7 @@ import typer
 
 from cycler.cli.errors import explained
 
-app = typer.Typer(
-    help="Installed drivers, and what answers at an address.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Installed drivers, and what answers at an address.", rich_markup_mode=None)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 

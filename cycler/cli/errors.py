@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import click
 import typer
 
 DONE, FAILED, WRONG_USE, UNREACHABLE, REFUSED, REJECTED = range(6)
@@ -27,11 +26,9 @@ class Failure(Exception):
         self.message = message
         self.hint = hint
 
-    def as_json(self) -> list[dict[str, Any]]:
+    def as_json(self) -> dict[str, Any]:
         """As `--json` prints errors."""
-        return [
-            {"file": None, "line": None, "step": None, "code": self.code, "message": self.message, "hint": self.hint}
-        ]
+        return {"file": None, "line": None, "step": None, "code": self.code, "message": self.message, "hint": self.hint}
 
 
 @contextmanager
@@ -49,9 +46,11 @@ def explained(*, as_json: bool = False) -> Iterator[None]:
         _report([str(problem) for problem in error.problems], [p.as_json() for p in error.problems], as_json=as_json)
         raise typer.Exit(WRONG_USE) from None
     except Failure as failure:
-        hint = f" ({failure.hint})" if failure.hint else ""
-        _report([failure.message + hint], failure.as_json(), as_json=as_json)
-        raise typer.Exit(failure.exit_code) from None
+        raise _ended_by(failure, as_json=as_json) from None
+    except KeyboardInterrupt:
+        raise _ended_by(Failure(INTERRUPTED, "interrupted", "interrupted"), as_json=as_json) from None
+    except BrokenPipeError:
+        raise  # whoever read our output has gone: there is nobody to tell
     except (DeviceError, JournalFailed, JournalUnusable, NotInstalled, ValueError, OSError) as error:
         codes: list[tuple[type[BaseException], int, str]] = [
             (LinkError, UNREACHABLE, "unreachable"),
@@ -63,25 +62,42 @@ def explained(*, as_json: bool = False) -> Iterator[None]:
             (OSError, FAILED, "system"),
         ]
         exit_code, code = next((number, word) for kind, number, word in codes if isinstance(error, kind))
-        _report([str(error)], Failure(exit_code, code, str(error)).as_json(), as_json=as_json)
-        raise typer.Exit(exit_code) from None
+        message = system_text(error) if isinstance(error, OSError) else str(error)
+        raise _ended_by(Failure(exit_code, code, message), as_json=as_json) from None
+
+
+def system_text(error: OSError) -> str:
+    """What the operating system said, without its number: `demo: Permission denied`."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def run_and_explain(app: typer.Typer, arguments: Sequence[str] | None) -> int:
     """Run a command; its exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        result = app(args=None if arguments is None else list(arguments), standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+        result = app(args=given, prog_name="cycler", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        if "--json" in given:
+            _report([], [Failure(WRONG_USE, "usage", error.format_message()).as_json()], as_json=True)
+        else:
+            hint = "`cycler --help` lists the commands, `cycler COMMAND --help` their options"
+            sys.stderr.write(f"error: {error.format_message()} ({hint})\n")
         return WRONG_USE
-    except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted\n")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it flushes at exit.
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"error: the output cannot be written: {system_text(error)}\n")
+        # What is still buffered for stdout would fail once more when Python flushes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return result if isinstance(result, int) else DONE
+
+
+def _ended_by(failure: Failure, *, as_json: bool) -> typer.Exit:
+    hint = f" ({failure.hint})" if failure.hint else ""
+    _report([failure.message + hint], [failure.as_json()], as_json=as_json)
+    return typer.Exit(failure.exit_code)
 
 
 def _report(lines: Sequence[str], documents: Sequence[dict[str, Any]], *, as_json: bool) -> None:

@@ -1,13 +1,16 @@
 """The command line: what there is, and what becomes of errors."""
 
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 import typer
 
+from cycler.cli.config import app as config
 from cycler.cli.demo import demo
 from cycler.cli.drivers import app as drivers
-from cycler.cli.errors import run_and_explain
+from cycler.cli.errors import WRONG_USE, run_and_explain
 from cycler.cli.recipe import app as recipe
 from cycler.cli.sim import sim
 from cycler.cli.simulate import simulate
@@ -15,7 +18,6 @@ from cycler.cli.simulate import simulate
 app = typer.Typer(
     name="cycler",
     help="Forms, tests and grades lithium-ion cells on a cycler rack, real or simulated.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -24,6 +26,7 @@ app.command("demo")(demo)
 app.command("simulate")(simulate)
 app.command("sim")(sim)
 app.add_typer(recipe, name="recipe")
+app.add_typer(config, name="config")
 app.add_typer(drivers, name="drivers")
 
 
@@ -38,9 +41,16 @@ def _options(
         typer.echo(f"formation-cycler {installed('formation-cycler')}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        raise typer.Exit(2)
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(WRONG_USE)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Ends the process with the command's exit code."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 (open to the end)
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no Ω is no reason to fail
     sys.exit(run_and_explain(app, arguments))

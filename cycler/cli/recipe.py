@@ -9,7 +9,7 @@ import typer
 
 from cycler.cli.errors import WRONG_USE, explained
 
-app = typer.Typer(help="Check recipes, and print what they will do.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Check recipes, and print what they will do.", rich_markup_mode=None)
 
 RecipeFile = Annotated[str, typer.Argument(help="A recipe's file, or the name of one in the library.")]
 CellTypeFile = Annotated[Path | None, typer.Option(help="A cell type's file, instead of the recipe's own.")]

@@ -12,7 +12,7 @@ from cycler.recipe.describe import describe, worst_case_s
 from cycler.recipe.lookup import find_recipe, load_cell_type
 from cycler.recipe.problems import Problem
 from cycler.service.rack_file import load_configuration
-from cycler.service.wiring import load_driver
+from cycler.service.wiring import load_driver, offline_range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +104,9 @@ def _ranges(config: Path) -> tuple[list[ChannelRange], list[str]]:
     ranges: dict[ChannelRange, None] = {}
     unknown = []
     for device in configuration.devices:
-        driver = load_driver(device.driver)
-        if driver.kind != "cycler":
+        if load_driver(device.driver).kind != "cycler":
             continue
-        channel = None if driver.offline_range is None else driver.offline_range(device.settings)
+        channel = offline_range(device)
         if channel is None:
             unknown.append(device.settings.device)
         else:

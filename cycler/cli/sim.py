@@ -13,7 +13,7 @@ def sim(
     config: Annotated[Path, typer.Option(help="The rack file.")],
     world: Annotated[Path | None, typer.Option(help="The world file.")] = None,
     cell_type: Annotated[str | None, typer.Option(help="What stands where the world file says nothing.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1)] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Goes before the world file's own.")] = None,
     speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Simulated seconds in a real one.")] = 1.0,
 ) -> None:
     """Start a rack's simulated instruments, each at its own loopback address, and run until Ctrl-C."""

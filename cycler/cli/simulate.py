@@ -14,11 +14,11 @@ def simulate(  # noqa: PLR0917 (typer makes each of them an option)
     cells: Annotated[int, typer.Option(min=1, max=1024, help="How many cells.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal numbers.")] = 1,
     start: Annotated[str | None, typer.Option(help="The state they come in, like formed@30%.")] = None,
-    ideal: Annotated[bool, typer.Option(help="No spread, noise or instrument error.")] = False,
+    ideal: Annotated[bool, typer.Option("--ideal", help="No spread, noise or instrument error.")] = False,
     world: Annotated[Path | None, typer.Option(help="A world file, with defects at S01/1 …")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the files of the run go.")] = None,
-    csv: Annotated[bool, typer.Option(help="Curves as CSV instead of Parquet.")] = False,
-    strict: Annotated[bool, typer.Option(help="Exit with 5 if cells were rejected.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Curves as CSV instead of Parquet.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 if cells were rejected.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Run a recipe on simulated cells, and judge them."""

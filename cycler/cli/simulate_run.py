@@ -23,7 +23,7 @@ from cycler.recipe.problems import nearest
 from cycler.service.bench_rack import BAY, bench_configuration
 from cycler.service.configuration import Configuration
 from cycler.service.lot import finish_run
-from cycler.service.session import Job, run_session
+from cycler.service.session import Job, check_start, run_session
 from cycler.service.wiring import open_world
 from cycler.service.world_file import everywhere, load_world
 
@@ -53,12 +53,13 @@ def run_simulate(options: SimulateOptions, *, strict: bool, as_json: bool) -> in
     configuration = bench_configuration(options.cells, recipe.cell_type)
     state, start = _start(options.start, recipe)
     declaration = _declaration(options, configuration, recipe, start)
-    world = open_world(configuration, declaration, wire="memory")
     cells = {
         position: Cell(cell_id=CellId(f"sim-{number:04d}"), cell_type=recipe.cell_type.name, state=state)
         for number, position in enumerate(configuration.rack.bays[BAY].positions, 1)
     }
     job = Job(bay=BAY, tray=TrayId("simulated"), cells=cells, recipe=recipe)
+    check_start(configuration, [job])
+    world = open_world(configuration, declaration, wire="memory")
     with ExitStack() as stack:
         out = options.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         store = prepared(out)

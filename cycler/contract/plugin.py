@@ -34,6 +34,8 @@ class Resource:
             port = parts.port
         except ValueError as error:
             raise ValueError(f"{text!r}: {error}") from None
+        if port == 0:
+            raise ValueError(f"{text!r}: nothing can be reached at port 0")
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         query = dict(pairs)
         if len(query) != len(pairs):
@@ -63,6 +65,18 @@ class Surroundings:
     world: object | None = None  # the simulated world, for the drivers of simulated devices that live in this process
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfflineFacts:
+    """What the rack file alone tells of a device, so that racks and recipes can be checked before anybody connects.
+
+    `None`: only the device itself knows.
+    """
+
+    channels: tuple[str, ...] | None = None  # of a cycler or temperature input; the outputs of a digital I/O
+    inputs: tuple[str, ...] | None = None  # of a digital I/O
+    range: ChannelRange | None = None  # of a cycler
+
+
 class Opener(Protocol):
     """Builds the device; opens nothing yet. Raises `ValueError` for settings that cannot be."""
 
@@ -77,6 +91,6 @@ class Driver:
     summary: str  # one line for `cycler drivers list`
     schemes: tuple[str, ...]  # the resources that it can open
     opens: Opener
-    offline_range: Callable[[DeviceSettings], ChannelRange | None] | None = None
-    """A cycler's range as far as the rack file alone tells it, so that recipes can be checked without the device."""
+    offline: Callable[[DeviceSettings], OfflineFacts] | None = None
+    """Raises `ValueError` for settings that cannot be."""
     confirmed_on_hardware: bool = False

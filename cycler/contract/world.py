@@ -25,6 +25,8 @@ class SimulatedDevice:
     rated_voltage_v: float | None = None
     rated_current_a: float | None = None
     rated_power_w: float | None = None
+    voltage_accuracy_v: float | None = None  # what the rack file declares: the instrument errs within it
+    current_accuracy_a: float | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
 

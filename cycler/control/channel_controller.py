@@ -60,6 +60,7 @@ class ChannelController:
         self._handle = handle
         self._utcnow = utcnow
         self._on_closed = on_closed
+        self._given: Step | None = None  # the order that the machine waits for, or that is in force
 
     def start(self, taken_s: float) -> Sequence[Command]:
         """Begin the run at this time of the loop's clock."""
@@ -76,7 +77,7 @@ class ChannelController:
         for event in events:
             match event:
                 case SampleDue():
-                    self._record_sample()
+                    self.record_sample()
                 case StepEntered(step=step, step_count=count):
                     self._recorder.checkpoint(self.position, self.machine.save())
                     self._record("step.started", data={"step": count, "id": step.step_id, "type": step.step_type})
@@ -105,6 +106,24 @@ class ChannelController:
             self._on_closed()
         return commands
 
+    def record_sample(self) -> None:
+        """Keep the machine's present sample."""
+        machine = self.machine
+        self._recorder.sample(
+            self._handle,
+            machine.step_count,
+            machine.cycle,
+            machine.elapsed_s,
+            machine.step_time_s,
+            machine.voltage_v,
+            machine.current_a,
+            machine.temperature_degc,
+            machine.charged_nas,
+            machine.discharged_nas,
+            machine.charged_nws,
+            machine.discharged_nws,
+        )
+
     def on_applied(self, answer: ApplyResult) -> Sequence[Command]:
         """The device's answer to the last order."""
         if isinstance(answer, Applied):
@@ -121,6 +140,10 @@ class ChannelController:
         elif isinstance(answer, DeviceError):
             return self.stop("device-fault", str(answer))
         return ()
+
+    def order_again(self) -> Sequence[Command]:
+        """The last order once more, because the wire has lost it."""
+        return () if self._given is None or self.machine.over is not None else (self._given,)
 
     def stop(
         self, reason: StopReason, text: str, *, end: RunEnd = "stopped", code: str | None = None
@@ -142,7 +165,8 @@ class ChannelController:
         self.machine.ordered(order_id)
         order = order_for(due, order_id, self._capabilities.range, phases_max=self._capabilities.phases_max)
         self._record("order.given", data={"order": order_id, "id": due.step.step_id, "phase": due.first_phase})
-        return Step(channel=self.channel, order=order)
+        self._given = Step(channel=self.channel, order=order)
+        return self._given
 
     def _run_over(self, end: RunEnd, code: str | None, text: str) -> None:
         outcome = CellOutcome(
@@ -155,23 +179,6 @@ class ChannelController:
         self._record("cell.ended", code=code, text=text, data={"end": end})
         self.outcome = outcome
         self._recorder.outcome(outcome)
-
-    def _record_sample(self) -> None:
-        machine = self.machine
-        self._recorder.sample(
-            self._handle,
-            machine.step_count,
-            machine.cycle,
-            machine.elapsed_s,
-            machine.step_time_s,
-            machine.voltage_v,
-            machine.current_a,
-            machine.temperature_degc,
-            machine.charged_nas,
-            machine.discharged_nas,
-            machine.charged_nws,
-            machine.discharged_nws,
-        )
 
     def _record(
         self, event: str, *, code: str | None = None, text: str = "", data: dict[str, EventValue] | None = None

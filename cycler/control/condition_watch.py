@@ -14,6 +14,7 @@ from cycler.contract.order import Direction
 from cycler.model.results import NAS_PER_AH
 from cycler.recipe.plan import Comparison, Condition
 
+SLACK_K = 1e-6  # what sums of floats may lose: a bound that is a little too narrow costs one judgement, no truth
 TAPER_ARM_S = 5.0  # CV must have lasted so long before a falling current means that the charge is done
 
 Judgement = Literal["met", "already-at-target", "lost-contact", "missed"]
@@ -45,6 +46,9 @@ class Now:
     di_dt: float = 0.0
     cv_s: float = 0.0  # how long CV has been held without a break
     in_band: bool = False  # the voltage lies at the target
+    band_v_lo: float = inf  # where that is; nowhere where none is held
+    band_v_hi: float = -inf
+    reports_cv: bool = False
     entry_temperature: float = 0.0
     entry_moved_nas: int = 0
     entry_moved_nws: int = 0
@@ -63,6 +67,7 @@ class Quiet:
     time_due_s: float = inf
     moved_due_nas: float = inf  # of the run's counter along the step's direction
     moved_due_nws: float = inf
+    against_due_nas: float = inf  # of the other one
 
     def never(self) -> None:
         """Judge every reading from here on."""
@@ -144,6 +149,8 @@ class ConditionWatch:
         if state.count or state.collapsed_s >= 0:
             quiet.never()
             return
+        if self._taper_value is not None and not now.reports_cv:
+            _narrow_to_band(now, quiet)
         for test, relation, value in self._tests:
             if not relation(getattr(now, test.quantity), value):
                 _narrow(test, value, now, quiet)
@@ -184,6 +191,16 @@ class ConditionWatch:
         return "lost-contact" if now.time - self.state.collapsed_s >= TAPER_ARM_S else None
 
 
+def _narrow_to_band(now: Now, quiet: Quiet) -> None:
+    """CV counts from when the voltage comes to its target to when it leaves it."""
+    if now.in_band:
+        quiet.v_lo, quiet.v_hi = max(quiet.v_lo, now.band_v_lo), min(quiet.v_hi, now.band_v_hi)
+    elif now.voltage < now.band_v_lo:
+        quiet.v_hi = min(quiet.v_hi, nextafter(now.band_v_lo, -inf))
+    else:
+        quiet.v_lo = max(quiet.v_lo, nextafter(now.band_v_hi, inf))
+
+
 def is_taper(test: Comparison) -> bool:
     """`current <=`: the end of a CV."""
     return test.quantity == "current" and test.relation in {"<", "<="}
@@ -203,7 +220,8 @@ def _narrow(test: Comparison, value: float, now: Now, quiet: Quiet) -> None:
         case "temperature":
             _narrow_range(test, value, quiet, "t")
         case "temperature_rise":
-            _narrow_range(test, value + now.entry_temperature, quiet, "t")
+            sooner_k = -SLACK_K if rising else SLACK_K
+            _narrow_range(test, value + now.entry_temperature + sooner_k, quiet, "t")
         case "time":
             if rising:
                 quiet.time_due_s = min(quiet.time_due_s, value)

@@ -13,6 +13,7 @@ from cycler.control.beat import Beat
 from cycler.control.channel_controller import ChannelController
 from cycler.control.machine_events import RunEnd
 from cycler.control.outbox import Command, Outbox
+from cycler.control.step_machine import KEPT, NOTHING
 from cycler.model.results import StopReason
 from cycler.record.recorder import Recorder
 
@@ -48,6 +49,8 @@ class DeviceLoop:
         self._offset_s = offset_s
         self._on_off_failed = on_off_failed
         self._controllers: list[ChannelController] = []
+        self._hurried: set[ChannelController] = set()  # whose machines want the next reading soon
+        self._undelivered: list[ChannelController] = []  # whose orders the wire has lost
         self._outbox = Outbox(
             driver,
             recorder,
@@ -87,6 +90,7 @@ class DeviceLoop:
             log.warning("device.found_running", device=self.device, channels=sorted(energised))
             await self.driver.make_safe(energised)
         await self.driver.commission()
+        self._outbox.clear()
         capabilities = self.driver.capabilities
         period_s = min(max(self._sweep_s, capabilities.sweep_time_s), capabilities.idle_s_max)
         fast_s = max(FAST_S, 1.5 * capabilities.sweep_time_s)
@@ -99,6 +103,7 @@ class DeviceLoop:
         try:
             async with asyncio.TaskGroup() as siblings:
                 siblings.create_task(self._outbox.deliver_offs(), name=f"offs of {self.device}")
+                siblings.create_task(self._outbox.release_durable(), name=f"records of {self.device}")
                 siblings.create_task(self._outbox.deliver_orders(), name=f"orders of {self.device}")
                 siblings.create_task(self._sweep(), name=f"sweeps of {self.device}")
         except* DeviceError as group:
@@ -127,28 +132,38 @@ class DeviceLoop:
                 continue
             for sweep in sweeps:
                 self._take(sweep)
+            undelivered, self._undelivered = self._undelivered, []
+            for controller in undelivered:
+                self.post(controller.order_again())
 
     def _take(self, sweep: Sweep) -> None:
         self.last = sweep
         self.heard_s = sweep.taken_s
-        fast = ended = False
+        ended = False
         for controller in self._controllers:
-            machine = controller.machine
-            events = machine.advance(sweep, controller.row, controller.temperature_degc)
-            if events:
-                commands = controller.on_events(events)
-                if commands:
-                    self._outbox.post(commands)
-                ended = ended or controller.closed
-            fast = fast or machine.wants_fast
-        self._beat.hurry(fast=fast)
+            events = controller.machine.advance(sweep, controller.row, controller.temperature_degc)
+            if events is NOTHING:
+                continue
+            if events is KEPT:
+                controller.record_sample()
+                continue
+            self._outbox.post(controller.on_events(events))
+            ended = ended or controller.closed
+            if controller.machine.wants_fast:
+                self._hurried.add(controller)
+            else:
+                self._hurried.discard(controller)
+        self._beat.hurry(fast=bool(self._hurried))
         if ended:
             self._controllers = [controller for controller in self._controllers if not controller.closed]
 
     def _on_applied(self, answers: Mapping[ChannelId, ApplyResult]) -> None:
         for controller in list(self._controllers):
             answer = answers.get(controller.channel)
-            if answer is not None:
+            if isinstance(answer, LinkError):
+                # One lost reply is no reason to stop a cell: the order goes out again when the device is next heard.
+                self._undelivered.append(controller)
+            elif answer is not None:
                 self.post(controller.on_applied(answer))
         self._beat.wake()
 
@@ -157,17 +172,28 @@ class DeviceLoop:
         for controller in self._controllers:
             self._outbox.post(controller.stop(reason, text, end=end, code=code))
 
-    def abandon(self) -> None:
-        """The device does not answer: its runs, stopped before, are closed without having seen the relays open."""
+    def close(self, channels: Collection[ChannelId]) -> None:
+        """The runs on these channels, stopped before, are closed without having seen the relays open."""
         for controller in self._controllers:
-            controller.close()
-        self._controllers = []
+            if controller.channel in channels:
+                controller.close()
+        self._controllers = [controller for controller in self._controllers if not controller.closed]
+        self._hurried.intersection_update(self._controllers)
+
+    def abandon(self) -> None:
+        """The device does not answer: nothing is known of it any more."""
+        self.close([controller.channel for controller in self._controllers])
+        self._undelivered.clear()
+        self.last = None
 
     def may_be_energised(self, channels: Collection[ChannelId]) -> bool:
-        """Whether any of these outputs was on when last heard of."""
+        """Whether any of these outputs was on when last heard of, or may have been switched on since."""
         last = self.last
-        return last is not None and any(
-            regulation != "off"
-            for channel, regulation in zip(last.channels, last.regulation, strict=True)
-            if channel in channels
+        return last is not None and (
+            self._outbox.energised_since(channels, last.taken_s)
+            or any(
+                regulation != "off"
+                for channel, regulation in zip(last.channels, last.regulation, strict=True)
+                if channel in channels
+            )
         )

@@ -36,8 +36,11 @@ class GuardWatch:
         state.count += 1
         return state.count >= guard.samples and taken_s - state.since_s >= guard.for_s
 
-    def narrow(self, quiet: Quiet, entry_moved_nas: int) -> None:
-        """Tighten the bounds to where this guard is content; beyond them every reading is judged."""
+    def narrow(self, quiet: Quiet, *, entry_moved_nas: int, entry_against_nas: int) -> None:
+        """Tighten the bounds to where this guard is content; beyond them every reading is judged.
+
+        The counters at the step's entry, along its direction and against it: neither may move too much.
+        """
         guard = self.guard
         match guard.quantity:
             case "voltage":
@@ -51,6 +54,7 @@ class GuardWatch:
             case "capacity":
                 if guard.high < inf:
                     quiet.moved_due_nas = min(quiet.moved_due_nas, entry_moved_nas + guard.high * NAS_PER_AH)
+                    quiet.against_due_nas = min(quiet.against_due_nas, entry_against_nas + guard.high * NAS_PER_AH)
 
     def explain(self, value: float) -> str:
         """What tripped, for people."""

@@ -1,14 +1,17 @@
 """One digital I/O device: keeps its watchdog fed, and notices a contactor that is not where it was put."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 import structlog
 
 from cycler.contract.devices import DigitalIo
-from cycler.contract.errors import DeviceError
+from cycler.contract.errors import DeviceError, LinkError
 from cycler.control.beat import Beat
 
 log = structlog.get_logger()
+
+STALE_S = 2.0
 
 
 class IoLoop:
@@ -31,17 +34,27 @@ class IoLoop:
         self._told: dict[str, bool] = {}
 
     async def prepare(self) -> None:
-        """Connect and configure; the outputs go to their safe state."""
+        """Connect, put the outputs into their safe state, and configure."""
         self._told.clear()
         await self._driver.connect()
+        await self._driver.make_safe()
         await self._driver.commission()
 
     async def run(self) -> None:
         """Until cancelled, or until the device fails; the outputs are then told to go to their safe state."""
+        clock = asyncio.get_running_loop().time
+        heard_s = clock()
         try:
             while True:
                 await self._beat.next()
-                reading = await self._driver.read()
+                try:
+                    reading = await self._driver.read()
+                except LinkError as error:
+                    if clock() - heard_s >= STALE_S:
+                        raise
+                    log.warning("device.silent", device=self.device, reason=error.detail)
+                    continue
+                heard_s = clock()
                 for output, closed in list(self._told.items()):
                     if reading.outputs[output] != closed:
                         self._told[output] = reading.outputs[output]
@@ -53,6 +66,8 @@ class IoLoop:
                 log.error("io.not_safe", device=self.device, reason=str(error))
 
     async def write(self, outputs: Mapping[str, bool]) -> None:
-        """Set outputs; from now on they are watched."""
+        """Set outputs; from then on they are watched, but not while they are on their way."""
+        for output in outputs:
+            self._told.pop(output, None)
         await self._driver.write(outputs)
         self._told.update(outputs)

@@ -25,6 +25,7 @@ class Awaited(msgspec.Struct, frozen=True):
 
     cursor: Cursor
     first_phase: int
+    since_s: float  # by the loop's clock
     order_id: int = 0
 
 

@@ -33,6 +33,7 @@ log = structlog.get_logger()
 AnyLoop = DeviceLoop | TemperatureLoop | IoLoop
 
 SWEEP_S = 1.0
+ORDER_S_MAX = 30.0  # from the end of a step to the next order in force, beside the device's own delay
 TEMPERATURE_SWEEP_S = 2.0
 
 
@@ -103,7 +104,7 @@ class RackController:
         self._all_ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._controllers: dict[PositionId, ChannelController] = {}
-        self._upstream: asyncio.Queue[tuple[Bay, str]] = asyncio.Queue()
+        self._upstream: asyncio.Queue[tuple[Bay, str]] = asyncio.Queue()  # with the device
 
     @property
     def controllers(self) -> Mapping[PositionId, ChannelController]:
@@ -113,12 +114,16 @@ class RackController:
     async def run(self) -> None:
         """Everything that the rack does, until cancelled. Anything but a `DeviceError` is our bug and ends it all."""
         try:
-            async with asyncio.TaskGroup() as rack:
-                loops: list[AnyLoop] = [*self._ios.values(), *self._temperatures.values(), *self._loops.values()]
-                for loop in loops:
-                    rack.create_task(self._contain(loop), name=f"device {loop.device}")
-                rack.create_task(self._watch_for_silence(), name="silence")
-                rack.create_task(self._open_upstream(), name="upstream")
+            # Whatever ends the rack, the outputs end first: a contactor is not there to break a current.
+            async with asyncio.TaskGroup() as around:
+                others: list[AnyLoop] = [*self._ios.values(), *self._temperatures.values()]
+                for loop in others:
+                    around.create_task(self._contain(loop), name=f"device {loop.device}")
+                around.create_task(self._open_upstream(), name="upstream")
+                async with asyncio.TaskGroup() as cyclers:
+                    for cycler in self._loops.values():
+                        cyclers.create_task(self._contain(cycler), name=f"device {cycler.device}")
+                    cyclers.create_task(self._watch_for_silence(), name="silence")
         finally:
             for driver in self._devices.all().values():
                 await driver.aclose()
@@ -165,6 +170,7 @@ class RackController:
                     phases_max=loop.capabilities.phases_max,
                     sweep_s=self._sweep_s,
                     gap_s_max=loop.stale_s,
+                    order_s_max=ORDER_S_MAX + loop.capabilities.start_delay_s,
                 ),
                 capabilities=loop.capabilities,
                 recorder=self._recorder,
@@ -174,18 +180,21 @@ class RackController:
             )
             self._controllers[position_id] = controller
             started.append((controller, loop))
-        await self._watch_temperatures(bay, [controller for controller, _ in started])
-        if started:
-            await self._set_contactor(bay, closed=True)
+        obstacle = await self._make_ready(bay, [controller for controller, _ in started])
         for controller, loop in started:
-            loop.run_cell(controller)
+            refusal = obstacle or self._unreachable(loop)
+            if refusal is None:
+                loop.run_cell(controller)
+            else:
+                del self._controllers[controller.position]
+                self._refuse(controller.position, controller.cell, refusal)
 
     async def finished(self, run: Run) -> None:
         """Every cell of the run has its outcome and its last step its numbers; the bay's contactor is open again."""
         while not all(self._controllers[position].closed for position in run.cells if position in self._controllers):
             self._changed.clear()
             await self._changed.wait()
-        await self._set_contactor(self._rack.bays[run.placement.bay], closed=False)
+        await self._open_contactor(self._rack.bays[run.placement.bay])
 
     def stop_all(self, text: str, *, code: AlarmCode | None = None) -> None:
         """End every run and open every output: an operating stop, not an emergency stop."""
@@ -198,8 +207,14 @@ class RackController:
     def _refusal(
         self, bay: Bay, position: Position, loop: DeviceLoop, plan: Plan | None, cell: Cell
     ) -> StartRefusal | None:
-        if plan is None or loop.last is None or loop.device in self._pending:
-            return StartRefusal(code=None, text=f"{loop.device} does not answer")
+        unreachable = self._unreachable(loop)
+        if unreachable is not None:
+            return unreachable
+        if plan is None or loop.last is None:
+            return StartRefusal(code=None, text=f"{loop.device} did not answer in time")
+        channel = ChannelId(position.channels[0].channel)
+        if channel not in loop.capabilities.channels:
+            return StartRefusal(code=None, text=f"{loop.device} has no channel {channel}")
         refusals = position_refusals(
             plan.cell_type,
             loop.capabilities,
@@ -208,8 +223,25 @@ class RackController:
         )
         if refusals:
             return refusals[0]
-        reading = loop.last[ChannelId(position.channels[0].channel)]
+        reading = loop.last[channel]
         return cell_refusal(reading, plan.cell_type.envelopes["formed"], states=plan.from_states, state=cell.state)
+
+    def _unreachable(self, loop: DeviceLoop) -> StartRefusal | None:
+        if loop.last is None or loop.device in self._pending:
+            return StartRefusal(code=None, text=f"{loop.device} does not answer")
+        if self._recorder.failure is not None:
+            return StartRefusal(code=None, text=f"the journal is not durable: {self._recorder.failure}")
+        return None
+
+    async def _make_ready(self, bay: Bay, controllers: Sequence[ChannelController]) -> StartRefusal | None:
+        """The first temperatures are read and the contactor is closed; else why nothing may start on the bay."""
+        try:
+            await self._watch_temperatures(bay, controllers)
+            if controllers and bay.contactor is not None:
+                await self._ios[bay.contactor.device].write({bay.contactor.channel: True})
+        except DeviceError as error:
+            return StartRefusal(code=None, text=str(error))
+        return None
 
     def _refuse(self, position: PositionId, cell: Cell, refusal: StartRefusal | None) -> None:
         code, text = (None, "") if refusal is None else (refusal.code, refusal.text)
@@ -238,9 +270,16 @@ class RackController:
         for device, channels in by_input.items():
             await self._temperatures[device].watch(channels)
 
-    async def _set_contactor(self, bay: Bay, *, closed: bool) -> None:
-        if bay.contactor is not None:
-            await self._ios[bay.contactor.device].write({bay.contactor.channel: closed})
+    async def _open_contactor(self, bay: Bay) -> bool:
+        """Whether nothing can flow there any more."""
+        if bay.contactor is None:
+            return False
+        try:
+            await self._ios[bay.contactor.device].write({bay.contactor.channel: False})
+        except DeviceError as error:
+            self._record("contactor.failed", code=AlarmCode.RELAY_WELDED, text=f"bay {bay.bay}: {error}")
+            return False
+        return True
 
     # Devices that fail alone.
 
@@ -301,18 +340,20 @@ class RackController:
             if bay.contactor is not None and any(
                 ref.device == device and ref.channel in channels for p in bay.positions.values() for ref in p.channels
             ):
-                self._upstream.put_nowait((bay, f"{device} did not confirm that its output is open"))
+                self._upstream.put_nowait((bay, device))
 
     async def _open_upstream(self) -> None:
-        """Open the contactors of bays whose devices do not answer; whatever else runs there is over too."""
+        """Open the contactors of bays whose devices do not switch off; whatever else runs there is over too."""
         while True:
-            bay, text = await self._upstream.get()
-            try:
-                await self._set_contactor(bay, closed=False)
+            bay, device = await self._upstream.get()
+            text = f"{device} did not confirm that its output is open"
+            is_open = await self._open_contactor(bay)
+            if is_open:
                 self._record("contactor.opened", code=AlarmCode.OFF_NOT_CONFIRMED, text=f"bay {bay.bay}: {text}")
-            except DeviceError as error:
-                self._record("contactor.failed", code=AlarmCode.RELAY_WELDED, text=f"bay {bay.bay}: {error}")
             self._stop_bay(bay, f"the contactor of bay {bay.bay} was opened: {text}")
+            if is_open:  # the device may never show its relay open, and no current flows any more
+                refs = [ref for position in bay.positions.values() for ref in position.channels]
+                self._loops[device].close([ChannelId(ref.channel) for ref in refs if ref.device == device])
 
     def _contactor_moved(self, device: str, output: str, closed: bool) -> None:
         for bay in self._bays_behind(device):

@@ -36,20 +36,23 @@ from cycler.control.slope_window import SlopeWindow
 from cycler.control.step_results import step_result
 from cycler.model.alarm import AlarmCode
 from cycler.model.results import NAS_PER_AH, Counters, StepResult, StopReason
+from cycler.recipe.expectation import expected_after_s, expected_step_s, expected_time_s
 from cycler.recipe.plan import Comparison, Outcome, Plan, PlanStep, StepVariant
 from cycler.safety.protections import Guard, guards_for, widest
 
 NOTHING: Final[tuple[MachineEvent, ...]] = ()
+KEPT: Final[tuple[MachineEvent, ...]] = (KEEP,)
 
 HALF_NANO = 0.5e9  # (A + A) · s · HALF_NANO = nanoampere-seconds of a trapezoid
+SLACK_S, SLACK_NAS = 1e-6, 1  # bounds in time and charge are sums of floats: better judged a little too early
 IN_BAND_V_MIN = 0.005  # or two accuracies and three times the noise, where that is more
 
 _PRESENT = (
     "_taken_s", "_power_w", "_order_id", "_regulation", "_host_nas", "_counter_nas",
     "_counted_in_ah", "_counted_out_ah", "_counted_in_due_ah", "_counted_out_due_ah",
     "_phase_offset_s", "_kept_at_s", "_kept_v", "_kept_a", "_kept_degc",
-    "_v_lo", "_v_hi", "_i_lo", "_i_hi", "_t_lo", "_t_hi", "_time_due_s",
-    "_judge_v_lo", "_judge_v_hi", "_judge_i_lo", "_judge_i_hi", "_judge_t_lo", "_judge_t_hi", "_judge_time_due_s",
+    "_v_lo", "_v_hi", "_i_lo", "_i_hi", "_t_lo", "_t_hi", "_time_due_s", "_record_due_s",
+    "_judge_v_lo", "_judge_v_hi", "_judge_i_lo", "_judge_i_hi", "_judge_t_lo", "_judge_t_hi",
     "_charged_due", "_discharged_due", "_charged_energy_due", "_discharged_energy_due",
     "voltage_v", "current_a", "temperature_degc", "temperature_degc_max", "step_time_s", "elapsed_s",
     "charged_nas", "discharged_nas", "charged_nws", "discharged_nws", "wants_fast",
@@ -65,8 +68,8 @@ class StepMachine:
     """
 
     __slots__ = (
-        *_PRESENT, "_blind", "_channel", "_gap_s_max", "_half_ns_max", "_at_window_s", "_band_v", "_phases_max",
-        "_plan", "_run", "_guards", "_record_s", "_record_v", "_record_a", "_record_k",
+        *_PRESENT, "_blind", "_channel", "_gap_s_max", "_order_s_max", "_half_ns_max", "_at_window_s", "_band_v",
+        "_phases_max", "_plan", "_run", "_guards", "_record_s", "_record_v", "_record_a", "_record_k",
         "_watches", "_slopes", "_now", "_step", "_variant",
     )  # fmt: skip
 
@@ -79,14 +82,19 @@ class StepMachine:
         phases_max: int = 1,
         sweep_s: float = 1.0,
         gap_s_max: float = 3.0,
+        order_s_max: float = 30.0,
     ) -> None:
-        """`gap_s_max`: over a longer silence the host's integral does not count, only a device's own counter."""
+        """`gap_s_max`: over a longer silence the host's integral does not count, only a device's own counter.
+
+        `order_s_max`: an order that is not in force by then never will be.
+        """
         self._plan = plan
         self._channel = channel
         self._blind = not temperature_measured
         self._phases_max = phases_max
         self._at_window_s = 2 * sweep_s
         self._gap_s_max = gap_s_max
+        self._order_s_max = order_s_max
         self._half_ns_max = gap_s_max * HALF_NANO
         self._band_v = max(IN_BAND_V_MIN, 2 * channel.voltage_accuracy_v + 3 * channel.voltage_noise_v)
         self._now = Now()
@@ -130,6 +138,17 @@ class StepMachine:
         return self._step
 
     @property
+    def remaining_s(self) -> float:
+        """How long the run should still take: an expectation, for people."""
+        step = self._run.step
+        if step is None:
+            return expected_time_s(self._plan)
+        turns = [(turn.start, turn.turn) for turn in step.cursor.turns]
+        this_s = expected_step_s(self._plan, step.cursor.index, turns[-1][1] if turns else 0)
+        in_step_s = self.elapsed_s - step.entry_elapsed_s
+        return max(this_s - in_step_s, 0.0) + expected_after_s(self._plan, step.cursor.index, turns)
+
+    @property
     def step_count(self) -> int:
         """Executed steps, from 1; 0 before the first has begun."""
         return self._run.step_count
@@ -162,61 +181,68 @@ class StepMachine:
         """The order last asked for has this id: when a reading shows it, its step is in force."""
         awaited = self._run.awaited
         if awaited is not None:
-            self._run.awaited = Awaited(awaited.cursor, awaited.first_phase, order_id)
+            self._run.awaited = Awaited(awaited.cursor, awaited.first_phase, awaited.since_s, order_id)
 
     def advance(self, sweep: Sweep, row: int, temperature_degc: float) -> Sequence[MachineEvent]:
         """Take one reading, in order of time. `temperature_degc` is NaN where nothing measures it, or it is stale."""
         voltage_v = sweep.voltage_v[row]
         current_a = sweep.current_a[row]
+        time_s = sweep.step_time_s[row]
         taken_s = sweep.taken_s
         half_ns = (taken_s - self._taken_s) * HALF_NANO
-        if (
+        if not (
             self._v_lo <= voltage_v <= self._v_hi
             and self._i_lo <= current_a <= self._i_hi
             and (self._t_lo <= temperature_degc <= self._t_hi or self._blind)
-            and sweep.step_time_s[row] < self._time_due_s
+            and time_s < self._time_due_s
             and sweep.order_id[row] == self._order_id
             and sweep.regulation[row] == self._regulation
             and half_ns <= self._half_ns_max
         ):
-            power_w = voltage_v * current_a
-            charge_nas = int((current_a + self.current_a) * half_ns)
-            energy_nws = int((power_w + self._power_w) * half_ns)
-            self.voltage_v = voltage_v
-            self.current_a = current_a
-            self._power_w = power_w
-            self._taken_s = taken_s
-            if temperature_degc > self.temperature_degc_max:  # noqa: PLR1730 (max costs three times as much here)
-                self.temperature_degc_max = temperature_degc
-            if sweep.charged_ah is None:
-                if charge_nas >= 0:
-                    self.charged_nas += charge_nas
-                    self.charged_nws += energy_nws
-                    if self.charged_nas < self._charged_due and self.charged_nws < self._charged_energy_due:
-                        return NOTHING
-                else:
-                    self.discharged_nas -= charge_nas
-                    self.discharged_nws -= energy_nws
-                    if self.discharged_nas < self._discharged_due and self.discharged_nws < self._discharged_energy_due:
-                        return NOTHING
+            return self._attend(sweep, row, temperature_degc)
+        power_w = voltage_v * current_a
+        charge_nas = int((current_a + self.current_a) * half_ns)
+        energy_nws = int((power_w + self._power_w) * half_ns)
+        self.voltage_v = voltage_v
+        self.current_a = current_a
+        self._power_w = power_w
+        self._taken_s = taken_s
+        if temperature_degc > self.temperature_degc_max:  # noqa: PLR1730 (max costs three times as much here)
+            self.temperature_degc_max = temperature_degc
+        if sweep.charged_ah is not None:
+            # In a quiet reading the device's counters are only looked at: have they reached what is waited for?
+            self._host_nas += charge_nas
+            if energy_nws >= 0:
+                self.charged_nws += energy_nws
             else:
-                self._host_nas += charge_nas
-                if energy_nws >= 0:
-                    self.charged_nws += energy_nws
-                else:
-                    self.discharged_nws -= energy_nws
-                self._counted_in_ah = sweep.charged_ah[row]
-                self._counted_out_ah = sweep.discharged_ah[row]  # type: ignore[index] # a device has both or none
-                if (
-                    self._counted_in_ah < self._counted_in_due_ah
-                    and self._counted_out_ah < self._counted_out_due_ah
-                    and self.charged_nws < self._charged_energy_due
-                    and self.discharged_nws < self._discharged_energy_due
-                ):
-                    return NOTHING
-                self._settle_counters()
+                self.discharged_nws -= energy_nws
+            self._counted_in_ah = sweep.charged_ah[row]
+            self._counted_out_ah = sweep.discharged_ah[row]  # type: ignore[index] # a device has both or none
+            reached = not (
+                self._counted_in_ah < self._counted_in_due_ah
+                and self._counted_out_ah < self._counted_out_due_ah
+                and self.charged_nws < self._charged_energy_due
+                and self.discharged_nws < self._discharged_energy_due
+            )
+        elif charge_nas >= 0:
+            self.charged_nas += charge_nas
+            self.charged_nws += energy_nws
+            reached = self.charged_nas >= self._charged_due or self.charged_nws >= self._charged_energy_due
+        else:
+            self.discharged_nas -= charge_nas
+            self.discharged_nws -= energy_nws
+            reached = self.discharged_nas >= self._discharged_due or self.discharged_nws >= self._discharged_energy_due
+        if reached:
+            self._settle_counters()
             return self._judge(sweep, row, temperature_degc, valid=True, before=(voltage_v, current_a))
-        return self._attend(sweep, row, temperature_degc)
+        if time_s < self._record_due_s:
+            return NOTHING
+        self.elapsed_s = taken_s - self._run.started_s
+        self.step_time_s = self._phase_offset_s + time_s
+        self.temperature_degc = temperature_degc
+        self._settle_counters()
+        self._keep_next()
+        return KEPT
 
     def stop(
         self, reason: StopReason, text: str, *, end: RunEnd = "stopped", code: str | None = None
@@ -317,14 +343,14 @@ class StepMachine:
             self._judge_v_lo <= voltage_v <= self._judge_v_hi
             and self._judge_i_lo <= current_a <= self._judge_i_hi
             and (self._judge_t_lo <= temperature_degc <= self._judge_t_hi or self._blind)
-            and sweep.step_time_s[row] < self._judge_time_due_s
+            and sweep.step_time_s[row] < self._time_due_s
             and sweep.order_id[row] == self._order_id
             and sweep.regulation[row] == self._regulation
             and not self._moved_enough()
         ):
             self._place(sweep, row, temperature_degc)
             self._keep_next()
-            return (KEEP,)
+            return KEPT
         return self._judge(sweep, row, temperature_degc, valid=True, before=before)
 
     def _judge(
@@ -384,14 +410,16 @@ class StepMachine:
         run = self._run
         order_id, regulation = sweep.order_id[row], sweep.regulation[row]
         awaited = run.awaited
-        keep = run.step is not None and self._beyond_record()
-        if awaited is not None and awaited.order_id and order_id == awaited.order_id:
-            if regulation == "starting":
+        keep = run.step is not None and self._beyond_record(sweep.step_time_s[row])
+        if awaited is not None:
+            if order_id != awaited.order_id or regulation == "starting":
+                if keep:
+                    events.append(KEEP)
+                    self._keep_next()
+                self._wait_for_order(awaited, sweep, row, events)
                 return
             self._enter(awaited, sweep, row, before, events)
             keep = True
-        elif awaited is not None:
-            return  # the reading belongs to the step whose end has been seen
         elif order_id != self._order_id or (regulation == "off" and self._energised()):
             events.append(KEEP)
             text = f"the device opened its output by itself (order {order_id}, {regulation})"
@@ -401,7 +429,8 @@ class StepMachine:
         assert step is not None and self._variant is not None  # noqa: S101 (an order in force has a step)
         phase = step.order_phase + sweep.phase[row]
         if phase > step.phase:
-            self._enter_phase(step, phase, before)
+            durations = [each.duration_s or 0.0 for each in self._variant.phases[step.order_phase : phase]]
+            self._enter_phase(step, phase, before, started_s=self._phase_offset_s + sum(durations))
         if step.pulse is not None:
             step.pulse.take(self.step_time_s - step.phase_started_s, self.voltage_v, self.current_a)
         self._describe_now(step)
@@ -412,6 +441,17 @@ class StepMachine:
         if keep or step.ended is not None or run.awaited is not None:
             events.insert(seen_at, KEEP)
             self._keep_next()
+
+    def _wait_for_order(self, awaited: Awaited, sweep: Sweep, row: int, events: list[MachineEvent]) -> None:
+        """The reading belongs to the step whose end has been seen. The next order does not take for ever."""
+        if self._run.over is not None or sweep.taken_s - awaited.since_s <= self._order_s_max:
+            return
+        if sweep.regulation[row] == "starting":
+            text = f"no current within {self._order_s_max:g} s: the contact is open"
+            self._finish("lost-contact", text, "failed", "LOST_CONTACT", events)
+        else:
+            text = f"the device did not take up its order within {self._order_s_max:g} s"
+            self._finish("device-fault", text, "stopped", None, events)
 
     def _energised(self) -> bool:
         step = self._run.step
@@ -441,8 +481,11 @@ class StepMachine:
         now.temperature_rise = self.temperature_degc - step.entry_temperature_degc
         step.highest_v = max(step.highest_v, self.voltage_v)
         now.dv = step.highest_v - self.voltage_v
-        now.in_band = phase.holds_voltage and abs(self.voltage_v - phase.voltage_v) <= self._band_v
-        if self._regulation == "cv" or now.in_band:
+        held_v = phase.voltage_v if phase.holds_voltage else nan
+        now.band_v_lo, now.band_v_hi = held_v - self._band_v, held_v + self._band_v
+        now.in_band = now.band_v_lo <= self.voltage_v <= now.band_v_hi
+        now.reports_cv = self._regulation == "cv"
+        if now.reports_cv or now.in_band:
             step.cv_since_s = self.step_time_s if step.cv_since_s is None else step.cv_since_s
             now.cv_s = self.step_time_s - step.cv_since_s
         else:
@@ -493,7 +536,7 @@ class StepMachine:
 
     def _await(self, cursor: Cursor, first_phase: int) -> Sequence[MachineEvent]:
         """Ask for the order of what comes next; guards allow both steps until it is in force."""
-        self._run.awaited = Awaited(cursor, first_phase)
+        self._run.awaited = Awaited(cursor, first_phase, self._taken_s)
         self._arm_guards()
         self._narrow()
         program = self._plan.program
@@ -528,7 +571,7 @@ class StepMachine:
         if awaited.first_phase and run.step is not None:
             self._phase_offset_s = self.step_time_s - time_s
             run.step.order_phase = awaited.first_phase
-            self._enter_phase(run.step, awaited.first_phase, before)
+            self._enter_phase(run.step, awaited.first_phase, before, started_s=self.step_time_s)
             self._arm_guards()
             return
         if run.step is not None:
@@ -554,15 +597,16 @@ class StepMachine:
         assert self._step is not None  # noqa: S101 (just settled in)
         self._count_cycle(self._step.step_type)
         events.append(StepEntered(step=self._step, step_count=run.step_count))
-        self._enter_phase(run.step, 0, before)
+        self._enter_phase(run.step, 0, before, started_s=0.0)
         if any(isnan(value) for watch, _ in self._watches for value in watch.values):
             text = "a condition refers to a tagged step that has no valid result"
             self._finish("hold", text, "held", None, events)
 
-    def _enter_phase(self, step: StepProgress, phase: int, before: tuple[float, float]) -> None:
+    def _enter_phase(self, step: StepProgress, phase: int, before: tuple[float, float], *, started_s: float) -> None:
+        """`started_s`: in the step's time, by the device's clock where the device has timed it."""
         assert self._step is not None and self._variant is not None  # noqa: S101 (a step in force)
         step.phase = phase
-        step.phase_started_s = self.step_time_s
+        step.phase_started_s = started_s
         if self._step.pulse is not None and phase == len(self._variant.phases) - 1:
             step.pulse = PulseMeter(*before)
 
@@ -662,16 +706,21 @@ class StepMachine:
         entry = step.entry if step is not None else Counters()
         discharging = self._now.direction == "discharge"
         for guard in self._guards:
-            guard.narrow(quiet, entry.discharged_nas if discharging else entry.charged_nas)
-        if run.over is not None:
+            guard.narrow(
+                quiet,
+                entry_moved_nas=entry.discharged_nas if discharging else entry.charged_nas,
+                entry_against_nas=entry.charged_nas if discharging else entry.discharged_nas,
+            )
+        if run.over is not None or run.awaited is not None:
             quiet.never()
-        elif step is not None and run.awaited is None and self._variant is not None:
+        elif step is not None and self._variant is not None:
             for watch, _ in self._watches:
                 watch.narrow(self._now, quiet)
             duration_s = self._variant.phases[step.phase].duration_s
             if duration_s is not None:
                 quiet.time_due_s = min(quiet.time_due_s, step.phase_started_s + duration_s)
-            if step.pulse is not None or self._slopes is not None:
+            # The edges of phases that the device times by itself are seen in the readings alone.
+            if step.pulse is not None or self._slopes is not None or len(self._variant.phases) > 1:
                 quiet.never()
         self._adopt_bounds(quiet)
 
@@ -687,12 +736,12 @@ class StepMachine:
         self._judge_v_lo, self._judge_v_hi = quiet.v_lo, quiet.v_hi
         self._judge_i_lo, self._judge_i_hi = quiet.i_lo, quiet.i_hi
         self._judge_t_lo, self._judge_t_hi = quiet.t_lo, quiet.t_hi
-        self._judge_time_due_s = quiet.time_due_s - self._phase_offset_s
+        self._time_due_s = quiet.time_due_s - self._phase_offset_s - SLACK_S
         discharging = self._now.direction == "discharge"
-        self._charged_due = inf if discharging else quiet.moved_due_nas
-        self._charged_energy_due = inf if discharging else quiet.moved_due_nws
-        self._discharged_due = quiet.moved_due_nas if discharging else inf
-        self._discharged_energy_due = quiet.moved_due_nws if discharging else inf
+        along_nas, against_nas = quiet.moved_due_nas - SLACK_NAS, quiet.against_due_nas - SLACK_NAS
+        self._charged_due, self._discharged_due = (against_nas, along_nas) if discharging else (along_nas, against_nas)
+        along_nws = quiet.moved_due_nws - SLACK_NAS
+        self._charged_energy_due, self._discharged_energy_due = (inf, along_nws) if discharging else (along_nws, inf)
         self._counted_in_due_ah = self._counted_in_ah + (self._charged_due - self.charged_nas) / NAS_PER_AH
         self._counted_out_due_ah = self._counted_out_ah + (self._discharged_due - self.discharged_nas) / NAS_PER_AH
         self._bound_record()
@@ -714,16 +763,15 @@ class StepMachine:
         low, high = self._kept_degc - self._record_k, self._kept_degc + self._record_k
         self._t_lo = low if low > self._judge_t_lo else self._judge_t_lo
         self._t_hi = high if high < self._judge_t_hi else self._judge_t_hi
-        due_s = self._kept_at_s + self._record_s - self._phase_offset_s
-        self._time_due_s = due_s if due_s < self._judge_time_due_s else self._judge_time_due_s
+        self._record_due_s = self._kept_at_s + self._record_s - self._phase_offset_s
 
-    def _beyond_record(self) -> bool:
+    def _beyond_record(self, time_s: float) -> bool:
         """Whether the present reading has moved away from the last kept one by as much as the record rule says."""
         return (
-            self.step_time_s - self._kept_at_s >= self._record_s
-            or abs(self.voltage_v - self._kept_v) >= self._record_v
-            or abs(self.current_a - self._kept_a) >= self._record_a
-            or abs(self.temperature_degc - self._kept_degc) >= self._record_k
+            time_s >= self._record_due_s
+            or abs(self.voltage_v - self._kept_v) > self._record_v
+            or abs(self.current_a - self._kept_a) > self._record_a
+            or abs(self.temperature_degc - self._kept_degc) > self._record_k
         )
 
 

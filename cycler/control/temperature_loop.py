@@ -8,6 +8,7 @@ import structlog
 
 from cycler.contract.devices import TemperatureInput
 from cycler.contract.errors import LinkError
+from cycler.contract.sweep import ChannelId
 from cycler.control.beat import Beat
 from cycler.control.channel_controller import ChannelController
 
@@ -56,14 +57,13 @@ class TemperatureLoop:
     def forget(self) -> None:
         """The device is lost: what it last measured is not known any more."""
         for watchers in self._watchers.values():
-            _tell(watchers, nan)
+            for controller in watchers:
+                controller.temperature_degc = nan
 
     async def _read(self) -> None:
         reading = await self._driver.read()
-        for channel, temperature_degc in zip(reading.channels, reading.temperature_degc, strict=True):
-            _tell(self._watchers.get(channel, ()), temperature_degc)
-
-
-def _tell(watchers: Sequence[ChannelController], temperature_degc: float) -> None:
-    for controller in watchers:
-        controller.temperature_degc = temperature_degc
+        known = dict(zip(reading.channels, reading.temperature_degc, strict=True))
+        for channel, watchers in self._watchers.items():
+            temperature_degc = known.get(ChannelId(channel), nan)
+            for controller in watchers:
+                controller.temperature_degc = temperature_degc

@@ -7,12 +7,21 @@ from cycler.model.cell_type import CellType
 from cycler.model.rack import PositionId
 
 
+class WorldError(ValueError):
+    """A declaration that cannot be simulated. `line`: of the entry at fault, as the declaration gives it."""
+
+    def __init__(self, message: str, *, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedCell:
     """What stands at a position. `state` overrides the cell type's own, like `formed@30%`."""
 
     cell_type: CellType
     state: str | None = None
+    line: int = 0  # of the world file, 0 where none says it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +33,7 @@ class Defect:
     numbers: Mapping[str, float] = field(default_factory=dict)  # factor, resistance_ohm …
     from_s: float = 0.0
     probability: float = 1.0
+    line: int = 0  # of the world file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +52,7 @@ class Fault:
 class WorldDeclaration:
     """A whole world. Positions without a cell are empty."""
 
+    file: str = ""  # empty where no file declares it
     seed: int = 1
     ambient_degc: float = 25.0
     ideal: bool = False  # no spread, noise or instrument error

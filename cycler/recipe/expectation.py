@@ -1,5 +1,7 @@
 """How long a recipe will probably take: for a progress line, never for a decision."""
 
+from collections.abc import Sequence
+
 from cycler.recipe.plan import Condition, LoopEnd, LoopStart, Plan, PlanStep, StepVariant
 
 FULL_RATIO = 1.1  # of rated: what a charge or discharge with an electrical end moves, its taper included
@@ -9,6 +11,24 @@ TURNS_COUNTED = 1000  # the expectation of longer loops is scaled from these
 def expected_time_s(plan: Plan) -> float:
     """The sum over all steps and turns. A step with an end in time or charge takes that; others move a full cell."""
     return _expected(plan, 0, len(plan.program), turn=0)
+
+
+def expected_after_s(plan: Plan, index: int, turns: Sequence[tuple[int, int]]) -> float:
+    """What comes after the step at `index`; `turns` are (start, turn) of the loops around it, outermost first."""
+    total_s, place = 0.0, index + 1
+    for start, turn in reversed(turns):
+        loop = plan.program[start]
+        assert isinstance(loop, LoopStart)  # noqa: S101 (a turn is a loop's)
+        body_s = _expected(plan, start + 1, loop.end, turn=turn)
+        total_s += _expected(plan, place, loop.end, turn=turn) + body_s * (loop.times - 1 - turn)
+        place = loop.end + 1
+    return total_s + _expected(plan, place, len(plan.program), turn=0)
+
+
+def expected_step_s(plan: Plan, index: int, turn: int) -> float:
+    """One step by itself."""
+    step = plan.program[index]
+    return _step_s(step, plan.cell_type.rated_capacity_ah, turn) if isinstance(step, PlanStep) else 0.0
 
 
 def _expected(plan: Plan, start: int, end: int, *, turn: int) -> float:

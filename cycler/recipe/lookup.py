@@ -40,13 +40,16 @@ def cell_type_names(beside: Path) -> list[str]:
 def find_recipe(name: str, *, beside: Path) -> Path:
     """A recipe's file: a path, else a name looked up in `recipes/` of the folder `beside`, then in the library.
 
-    A name that is nowhere is taken for a path, so that the error names the file that was not found.
+    Raises `InvalidFile` where there is none.
     """
     path = Path(name)
-    if path.exists():
-        return path
-    for folder in (beside / "recipes", LIBRARY):
+    if path.exists() or path.name != name or path.suffix in {".yaml", ".yml"}:
+        return path  # whoever opens it says what is wrong with it
+    folders = (beside / "recipes", LIBRARY)
+    for folder in folders:
         found = folder / f"{name}.yaml"
         if found.is_file():
             return found
-    return path
+    hint = nearest(name, {known.stem for folder in folders for known in folder.glob("*.yaml")})
+    message = "is neither a file nor the name of a recipe"
+    raise InvalidFile([Problem(file=name, line=0, code="unreadable", message=message, hint=hint)])

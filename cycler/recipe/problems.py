@@ -47,10 +47,12 @@ class Problem:
 
 
 class InvalidFile(Exception):
-    """A file that cannot be used, with everything that was found wrong with it, in the order of its lines."""
+    """Files that cannot be used, with everything that was found wrong with them: file by file, in order of lines."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda problem: problem.line))
+        found = list(problems)
+        files = {problem.file: place for place, problem in reversed(list(enumerate(found)))}
+        self.problems = tuple(sorted(found, key=lambda problem: (files[problem.file], problem.line)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -77,12 +79,18 @@ class Problems:
         self.add(line, mistake.code, f"{key}: {mistake.message}", mistake.hint)
 
 
+WORDS_SHOWN_MAX = 30
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """A hint that names the word probably meant, else those there are."""
     known = sorted(words)
     close = get_close_matches(word[:64], known, n=1, cutoff=0.6)
     close = close or get_close_matches(word[:64].lower(), known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+    if close:
+        return f"did you mean {close[0]}?"
+    more = ", …" if len(known) > WORDS_SHOWN_MAX else ""
+    return f"there are: {', '.join(known[:WORDS_SHOWN_MAX])}{more}"
 
 
 def shown(text: str) -> str:

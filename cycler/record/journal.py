@@ -68,7 +68,7 @@ class Journal:
         self._wal_pages = 0
         self._sequence = 0
         with ExitStack() as undo:
-            undo.callback(os.close, _lease(store))
+            undo.callback(os.close, lease(store))
             try:
                 self._connection = apsw.Connection(str(self._path))
                 undo.callback(self._connection.close)
@@ -152,8 +152,8 @@ class Journal:
         self._connection.executemany("INSERT INTO frame_runs VALUES (?, ?, ?)", [(run, *key) for run in sorted(runs)])
 
 
-def _lease(store: Path) -> int:
-    """An open descriptor that keeps every other writer out for as long as it lives."""
+def lease(store: Path) -> int:
+    """An open descriptor that keeps every other writer out for as long as it lives. Raises `JournalUnusable`."""
     descriptor = os.open(store, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from cycler.contract.plugin import DeviceSettings
 from cycler.contract.sweep import ChannelId
 from cycler.model.rack import Rack
-
-OnControllerLoss = Literal["stop", "finish-step"]
+from cycler.recipe.problems import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,18 +15,21 @@ class DeviceConfiguration:
 
     settings: DeviceSettings
     driver: str
-    on_controller_loss: OnControllerLoss = "stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """A whole rack file. `content_hash` is the SHA-256 of its bytes."""
+    """A whole rack file. `content_hash` is the SHA-256 of its bytes.
+
+    `not_yet` is what the file asks of control and control of this version cannot do: no run starts on such a rack.
+    """
 
     rack: Rack
     devices: tuple[DeviceConfiguration, ...]
     store: Path | None
     file: Path
     content_hash: str
+    not_yet: tuple[Problem, ...] = ()
 
     def channels_of(self, device: str) -> tuple[ChannelId, ...]:
         """The channels of this device that positions name, as cycler, temperature input or contactor, in order."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cycler.contract.world import World
 from cycler.model.cell_type import CellType
+from cycler.model.world import WorldDeclaration
 from cycler.recipe.lookup import cell_type_names, find_cell_type
 from cycler.service.configuration import Configuration
 from cycler.service.rack_file import load_configuration
@@ -33,13 +34,22 @@ def serve_instruments(
     """
     configuration = _with_closed_contactors(load_configuration(config))
     _refuse_outside(configuration)
-    default = _default_cell_type(config.parent, cell_type)
-    if world is None:
-        declaration = everywhere(configuration.rack, default, seed=SEED if seed is None else seed)
-    else:
-        declaration = load_world(world, configuration.rack, cell_type=default, seed=seed)
+    declaration = declared_world(configuration, world, cell_type=cell_type, seed=seed)
     opened = open_world(configuration, declaration, wire="loopback", speed=speed)
     opened.run(_serve(configuration, opened, say))
+
+
+def declared_world(
+    configuration: Configuration, world: Path | None, *, cell_type: str | None, seed: int | None
+) -> WorldDeclaration:
+    """Of the world file, else a healthy cell at every position. Where the file says nothing of one, it is `cell_type`.
+
+    Raises `InvalidFile`, and `ValueError` for a cell type that is not there.
+    """
+    default = _default_cell_type(configuration.file.parent, cell_type)
+    if world is None:
+        return everywhere(configuration.rack, default, seed=SEED if seed is None else seed)
+    return load_world(world, configuration.rack, cell_type=default, seed=seed)
 
 
 async def _serve(configuration: Configuration, world: World, say: Callable[[str], None]) -> None:

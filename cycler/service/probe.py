@@ -48,9 +48,9 @@ def probe_resource(text: str, driver: str | None) -> dict[str, Any]:
     names = [driver] if driver is not None else list(installed_drivers())
     candidates = [name for name in names if resource.scheme in load_driver(name).schemes]
     if not candidates:
-        schemes = sorted({s for name in installed_drivers() for s in load_driver(name).schemes if s != IN_PROCESS})
-        who = f"the driver {driver}" if driver else "no installed driver"
-        raise NotInstalled(f"{who} opens {resource.scheme} addresses; there are {', '.join(schemes)}")
+        schemes = sorted({s for name in names for s in load_driver(name).schemes if s != IN_PROCESS}) or ["none"]
+        who = f"the driver {driver} does not open" if driver else "no installed driver opens"
+        raise NotInstalled(f"{who} {resource.scheme} addresses; what can be probed: {', '.join(schemes)}")
     last: DeviceError | None = None
     for name in candidates:
         try:

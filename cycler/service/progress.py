@@ -29,10 +29,8 @@ class BayProgress:
         return 1.0 if self.ended == self.cells or not whole_s else self.elapsed_s / whole_s
 
 
-def bay_progress(
-    run: Run, controllers: Mapping[PositionId, ChannelController], *, expected_s: float, now_utc: datetime
-) -> BayProgress:
-    """`expected_s`: how long the recipe should take in all."""
+def bay_progress(run: Run, controllers: Mapping[PositionId, ChannelController], *, now_utc: datetime) -> BayProgress:
+    """The bay is done when the cell that is furthest behind is."""
     of_run = [controllers[position] for position in run.cells if position in controllers]
     running = [controller for controller in of_run if not controller.closed]
     steps = Counter(
@@ -41,7 +39,8 @@ def bay_progress(
         if controller.machine.step is not None
     )
     elapsed_s = (now_utc - run.started_utc).total_seconds()
-    remaining_s = max(expected_s - elapsed_s, 0.0) if running else 0.0
+    behind = min(running, key=lambda controller: controller.machine.step_count, default=None)
+    remaining_s = behind.machine.remaining_s if behind is not None else 0.0
     return BayProgress(
         bay=run.placement.bay,
         cells=len(run.cells),

@@ -16,14 +16,14 @@ from cycler.model.cell import Cell
 from cycler.model.rack import BayId, Placement, PositionId, TrayId
 from cycler.model.run import Run
 from cycler.recipe.canonical import canonical_text, content_hash
-from cycler.recipe.compile import LoadedRecipe, compile_plan
-from cycler.recipe.expectation import expected_time_s
+from cycler.recipe.compile import LoadedRecipe, check, compile_plan
 from cycler.recipe.plan import Plan
-from cycler.record.journal import Journal
+from cycler.recipe.problems import InvalidFile
+from cycler.record.journal import Journal, JournalFailed
 from cycler.record.recorder import Recorder
 from cycler.service.configuration import Configuration
 from cycler.service.progress import BayProgress, bay_progress
-from cycler.service.wiring import open_devices
+from cycler.service.wiring import offline_range, open_devices
 
 T = TypeVar("T")
 
@@ -45,6 +45,23 @@ class Job:
     recipe: LoadedRecipe
 
 
+def check_start(configuration: Configuration, jobs: Sequence[Job]) -> None:
+    """Raises `InvalidFile` with all that speaks against a start before anybody has connected to a device.
+
+    That is a rack that asks for what control cannot do yet, and a recipe that a channel cannot run, as far as the rack
+    file tells what it can.
+    """
+    problems = dict.fromkeys(configuration.not_yet)
+    devices = {device.settings.device: device for device in configuration.devices}
+    for job in jobs:
+        positions = configuration.rack.bays[job.bay].positions
+        used = dict.fromkeys(channel.device for cell in job.cells for channel in positions[cell].channels)
+        for channel in dict.fromkeys(offline_range(devices[device]) for device in used):
+            problems |= dict.fromkeys(check(job.recipe.recipe, job.recipe.cell_type, channel))
+    if problems:
+        raise InvalidFile(problems)
+
+
 def run_session(
     configuration: Configuration,
     world: World,
@@ -56,9 +73,10 @@ def run_session(
 ) -> list[Run]:
     """Run every job to its end and leave the journal in `store`. Ctrl-C opens all outputs and closes the journal first.
 
-    Raises `InvalidFile` for a recipe that a channel cannot run, `JournalUnusable`, `JournalFailed`, and `ValueError`
-    for settings that a driver refuses.
+    Raises `InvalidFile` as `check_start` does and for a recipe that a connected channel cannot run; `JournalUnusable`,
+    `JournalFailed`, and `ValueError` for settings that a driver refuses.
     """
+    check_start(configuration, jobs)
     try:
         return world.run(_session(configuration, world, jobs, store=store, seed=seed, on_progress=on_progress))
     except BaseExceptionGroup as group:
@@ -95,19 +113,20 @@ async def _session(
                 runs = [await _start(rack, recorder, world, job) for job in jobs]
                 if on_progress is not None:
                     background.append(tasks.create_task(_report(rack, world, runs, on_progress), name="progress"))
-                for run, _ in runs:
+                for run in runs:
                     await rack.finished(run)
                 for task in background:
                     task.cancel()
         finally:
             await recorder.aclose()
-        return [run for run, _ in runs]
+        if recorder.failure is not None:
+            raise JournalFailed(recorder.failure)  # the runs were stopped in order, but nobody will know how they went
+        return runs
     finally:
         await world.aclose()
 
 
-async def _start(rack: RackController, recorder: Recorder, world: World, job: Job) -> tuple[Run, float]:
-    """The run, and how long it should take."""
+async def _start(rack: RackController, recorder: Recorder, world: World, job: Job) -> Run:
     recipe = job.recipe.recipe
     by_range: dict[ChannelRange, Plan] = {}
     plans: dict[PositionId, Plan] = {}
@@ -130,17 +149,12 @@ async def _start(rack: RackController, recorder: Recorder, world: World, job: Jo
         cells=job.cells,
     )
     await rack.start_run(run, plans)
-    return run, max((expected_time_s(plan) for plan in by_range.values()), default=0.0)
+    return run
 
 
-async def _report(
-    rack: RackController, world: World, runs: Sequence[tuple[Run, float]], on_progress: OnProgress
-) -> None:
+async def _report(rack: RackController, world: World, runs: Sequence[Run], on_progress: OnProgress) -> None:
     while True:
-        now = world.utcnow()
-        on_progress(
-            [bay_progress(run, rack.controllers, expected_s=expected_s, now_utc=now) for run, expected_s in runs]
-        )
+        on_progress([bay_progress(run, rack.controllers, now_utc=world.utcnow()) for run in runs])
         await asyncio.sleep(PROGRESS_EVERY_S)
 
 

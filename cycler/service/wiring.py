@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, Protocol, cast
 
+from cycler.contract.capabilities import ChannelRange
 from cycler.contract.devices import CyclerDriver, DigitalIo, TemperatureInput
 from cycler.contract.plugin import Driver, Surroundings
 from cycler.contract.world import SimulatedDevice, World
 from cycler.control.rack_controller import Devices
 from cycler.model.rack import Rack
-from cycler.model.world import WorldDeclaration
-from cycler.service.configuration import Configuration
+from cycler.model.world import WorldDeclaration, WorldError
+from cycler.recipe.problems import InvalidFile, Problem, nearest
+from cycler.service.configuration import Configuration, DeviceConfiguration
 
 DRIVERS = "cycler.drivers"
 WORLDS = "cycler.worlds"
@@ -23,7 +25,10 @@ class NotInstalled(Exception):
 
 
 class WorldOpener(Protocol):
-    """What an entry point of the group `cycler.worlds` names. Raises `ValueError` for a world that cannot be."""
+    """What an entry point of the group `cycler.worlds` names.
+
+    Raises `WorldError` for a declaration that cannot be simulated, `ValueError` for a rack that cannot.
+    """
 
     def __call__(
         self,
@@ -45,8 +50,17 @@ def load_driver(name: str) -> Driver:
     """Raises `NotInstalled`."""
     points = installed_drivers()
     if name not in points:
-        raise NotInstalled(f"no driver {name!r}; installed are {', '.join(points)}")
-    return cast(Driver, points[name].load())
+        raise NotInstalled(f"no driver {name!r} is installed: {nearest(name, points)}")
+    try:
+        return cast(Driver, points[name].load())
+    except (ImportError, AttributeError) as error:
+        raise NotInstalled(f"the driver {name!r} cannot be loaded: {error}") from error
+
+
+def offline_range(device: DeviceConfiguration) -> ChannelRange | None:
+    """A cycler's range as far as the rack file alone tells it. Raises `NotInstalled` and `ValueError`."""
+    driver = load_driver(device.driver)
+    return None if driver.offline is None else driver.offline(device.settings).range
 
 
 def open_devices(configuration: Configuration, surroundings: Surroundings) -> Devices:
@@ -70,15 +84,9 @@ def open_devices(configuration: Configuration, surroundings: Surroundings) -> De
     return Devices(cyclers=cyclers, temperatures=temperatures, ios=ios)
 
 
-def open_world(
-    configuration: Configuration, declaration: WorldDeclaration, *, wire: Wire, speed: float | None = None
-) -> World:
-    """The simulated world for this rack. Raises `NotInstalled` and `ValueError`."""
-    points = {point.name: point for point in entry_points(group=WORLDS)}
-    if "simulated" not in points:
-        raise NotInstalled("no simulated world is installed")
-    opener = cast(WorldOpener, points["simulated"].load())
-    devices = [
+def simulated_devices(configuration: Configuration) -> list[SimulatedDevice]:
+    """The rack's devices, as far as their simulators have to know them."""
+    return [
         SimulatedDevice(
             device=config.settings.device,
             driver=config.driver,
@@ -87,8 +95,26 @@ def open_world(
             rated_voltage_v=config.settings.rated_voltage_v,
             rated_current_a=config.settings.rated_current_a,
             rated_power_w=config.settings.rated_power_w,
+            voltage_accuracy_v=config.settings.voltage_accuracy_v,
+            current_accuracy_a=config.settings.current_accuracy_a,
             options=config.settings.options,
         )
         for config in configuration.devices
     ]
-    return opener(declaration, configuration.rack, devices, wire=wire, speed=speed)
+
+
+def open_world(
+    configuration: Configuration, declaration: WorldDeclaration, *, wire: Wire, speed: float | None = None
+) -> World:
+    """The simulated world for this rack. Raises `InvalidFile`, `NotInstalled` and `ValueError`."""
+    points = {point.name: point for point in entry_points(group=WORLDS)}
+    if "simulated" not in points:
+        raise NotInstalled("no simulated world is installed")
+    opener = cast(WorldOpener, points["simulated"].load())
+    try:
+        return opener(declaration, configuration.rack, simulated_devices(configuration), wire=wire, speed=speed)
+    except WorldError as error:
+        if not declaration.file:
+            raise
+        problem = Problem(file=declaration.file, line=error.line, code="world", message=str(error))
+        raise InvalidFile([problem]) from None

@@ -13,6 +13,9 @@ from cycler.recipe.units import parse_quantity
 from cycler.recipe.yaml_nodes import MapNode, Node, load_file
 
 SEED_MAX = 2**32 - 1
+AMBIENT_DEGC = (-40.0, 80.0)
+"""What the cells' physics is good for, and then some."""
+
 _DEFECT_NUMBERS: Mapping[str, tuple[str, str]] = {
     "factor": ("factor", ""),
     "resistance": ("resistance_ohm", "Ohm"),
@@ -39,6 +42,9 @@ def load_world(path: Path, rack: Rack, *, cell_type: CellType | None, seed: int 
     fields = Fields(root, problems, owner="a world file")
     own_seed = fields.count("seed", low=0, high=SEED_MAX)
     ambient = fields.quantity("ambient", "degC")
+    if ambient is not None and not AMBIENT_DEGC[0] <= ambient.number <= AMBIENT_DEGC[1]:
+        low, high = AMBIENT_DEGC
+        fields.refuse("ambient", "range", f"ambient: {ambient} is not between {low:g} and {high:g} degC")
     cells = _cells(fields, rack, path.parent, cell_type)
     defects = tuple(_defects(fields, rack))
     if "faults" in fields:
@@ -49,6 +55,7 @@ def load_world(path: Path, rack: Rack, *, cell_type: CellType | None, seed: int 
         raise InvalidFile(problems.found)
     given = seed if seed is not None else own_seed
     return WorldDeclaration(
+        file=str(path),
         seed=1 if given is None else given,
         ambient_degc=25.0 if ambient is None else ambient.number,
         cells=cells,
@@ -57,6 +64,7 @@ def load_world(path: Path, rack: Rack, *, cell_type: CellType | None, seed: int 
 
 
 def _cells(fields: Fields, rack: Rack, beside: Path, default: CellType | None) -> dict[PositionId, SimulatedCell]:
+    before = len(fields.problems.found)
     node = fields.take("cells", as_map)
     places = {p: bay.bay for bay in rack.bays.values() for p, place in bay.positions.items() if not place.empty}
     said: dict[str, SimulatedCell] = {}
@@ -72,6 +80,8 @@ def _cells(fields: Fields, rack: Rack, beside: Path, default: CellType | None) -
                 said[key] = cell
     if default is not None:
         said.setdefault("default", SimulatedCell(cell_type=default))
+    if len(fields.problems.found) > before:
+        return {}  # whatever stands where, nothing will be opened
     found = {}
     for position, bay in places.items():
         cell = said.get(position) or said.get(bay) or said.get("default")
@@ -100,7 +110,7 @@ def _cell(node: Node, problems: Problems, beside: Path) -> SimulatedCell | None:
         except MistakeError as mistake:
             problems.add_mistake(node.line, mistake, key="cells")
             return None
-    return None if cell_type is None else SimulatedCell(cell_type=cell_type, state=state)
+    return None if cell_type is None else SimulatedCell(cell_type=cell_type, state=state, line=node.line)
 
 
 def _cell_type(node: Node, beside: Path) -> CellType:
@@ -124,6 +134,8 @@ def _defects(fields: Fields, rack: Rack) -> list[Defect]:
         at = entry.word("at", places, required=True)
         defect = entry.text("defect", required=True)
         start = entry.quantity("from", "s")
+        if start is not None and start.number < 0:
+            entry.refuse("from", "range", f"from: {start} is before the beginning")
         probability = entry.quantity("probability", "%")
         numbers = {}
         for key, (name, unit) in _DEFECT_NUMBERS.items():
@@ -140,6 +152,7 @@ def _defects(fields: Fields, rack: Rack) -> list[Defect]:
                 numbers=numbers,
                 from_s=0.0 if start is None else start.number,
                 probability=1.0 if probability is None else probability.number / 100,
+                line=node.line,
             )
         )
     return found

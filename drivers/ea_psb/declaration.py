@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cycler.contract.capabilities import Capabilities, ChannelRange, DeviceProtection, Watchdog
 from cycler.contract.errors import ProtocolError
-from cycler.contract.plugin import DeviceSettings
+from cycler.contract.plugin import DeviceSettings, OfflineFacts
 from cycler.contract.sweep import ChannelId
 from drivers.ea_psb.commissioning import Kept
 from drivers.ea_psb.registers import STEPS, Ratings
@@ -46,6 +46,15 @@ def accuracy_of(settings: DeviceSettings, ratings: Ratings) -> Accuracy:
     )
 
 
+def offline_facts(settings: DeviceSettings) -> OfflineFacts:
+    """Its range is known where the rack file gives all three ratings; `check_ratings` then holds the device to them."""
+    voltage_v, current_a, power_w = settings.rated_voltage_v, settings.rated_current_a, settings.rated_power_w
+    if voltage_v is None or current_a is None or power_w is None:
+        return OfflineFacts(channels=(CHANNEL,))
+    ratings = Ratings(voltage_v=voltage_v, current_a=current_a, power_w=power_w)
+    return OfflineFacts(channels=(CHANNEL,), range=_range(ratings, accuracy_of(settings, ratings)))
+
+
 def capabilities_of(ratings: Ratings, accuracy: Accuracy, kept: Kept, *, watchdog_proof: str) -> Capabilities:
     """Before commissioning nothing is known to be kept."""
     thresholds = kept.thresholds
@@ -62,17 +71,7 @@ def capabilities_of(ratings: Ratings, accuracy: Accuracy, kept: Kept, *, watchdo
         watchdog = Watchdog(watches="host", timeout_s=kept.watchdog_s, proven=bool(watchdog_proof))
     return Capabilities(
         channels=(CHANNEL,),
-        range=ChannelRange(
-            voltage_v_min=0.0,
-            voltage_v_max=ratings.voltage_v,
-            charge_current_a_max=ratings.current_a,
-            discharge_current_a_max=ratings.current_a,
-            power_w_max=ratings.power_w,
-            voltage_accuracy_v=accuracy.voltage_v,
-            current_accuracy_a=accuracy.current_a,
-            voltage_resolution_v=ratings.voltage_v / STEPS,
-            current_resolution_a=ratings.current_a / STEPS,
-        ),
+        range=_range(ratings, accuracy),
         bipolar_sense=False,
         autonomous=watchdog is None,  # without its watchdog it goes on for ever
         phases_max=1,
@@ -86,4 +85,18 @@ def capabilities_of(ratings: Ratings, accuracy: Accuracy, kept: Kept, *, watchdo
         protections=frozenset(protections),
         watchdog=watchdog,
         limit_readback="yes" if kept.complete and len(protections) == 3 else "no",
+    )
+
+
+def _range(ratings: Ratings, accuracy: Accuracy) -> ChannelRange:
+    return ChannelRange(
+        voltage_v_min=0.0,
+        voltage_v_max=ratings.voltage_v,
+        charge_current_a_max=ratings.current_a,
+        discharge_current_a_max=ratings.current_a,
+        power_w_max=ratings.power_w,
+        voltage_accuracy_v=accuracy.voltage_v,
+        current_accuracy_a=accuracy.current_a,
+        voltage_resolution_v=ratings.voltage_v / STEPS,
+        current_resolution_a=ratings.current_a / STEPS,
     )

@@ -12,11 +12,11 @@ from cycler.contract.devices import ApplyResult
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from cycler.contract.order import Applied, Order, Overtaken, Phase
 from cycler.contract.overtaking import OffGenerations
-from cycler.contract.plugin import DeviceSettings, Driver, Surroundings
+from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from cycler.contract.sweep import ChannelId, Regulation, Running, Sweep
 from drivers.ea_psb import registers as reg
 from drivers.ea_psb.commissioning import Commissioning, Kept
-from drivers.ea_psb.declaration import CHANNEL, Accuracy, accuracy_of, capabilities_of, check_ratings
+from drivers.ea_psb.declaration import CHANNEL, Accuracy, accuracy_of, capabilities_of, check_ratings, offline_facts
 from drivers.ea_psb.options import parse_options
 from drivers.ea_psb.order_check import acceptable_phase, limits_kept
 from drivers.ea_psb.set_values import SWITCH_ON, SetValues, Write, achieved, after, set_values_for, stages
@@ -402,9 +402,15 @@ def _step_time_s(order: _InForce | None, taken_s: float) -> float:
     return 0.0 if order.started_s is None else max(0.0, taken_s - order.started_s)
 
 
+def _offline(settings: DeviceSettings) -> OfflineFacts:
+    parse_options(settings, modbus_port=MODBUS_PORT, scpi_port=SCPI_PORT)
+    return offline_facts(settings)
+
+
 DRIVER = Driver(
     kind="cycler",
     summary="EA Elektro-Automatik PSB and PSBE 9000/10000 bidirectional supplies, one channel, over Modbus TCP",
     schemes=("modbus-tcp",),
     opens=EaPsb,
+    offline=_offline,
 )

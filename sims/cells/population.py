@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cycler.model.cell_type import CellType
-from cycler.model.world import SimulatedCell
+from cycler.model.world import SimulatedCell, WorldError
 from sims.cells.circuit import HEAT_CAPACITY_J_PER_K, HEAT_LOSS_W_PER_K, CellPhysics
 from sims.cells.tables import CIRCUIT_CAPACITY_AH, circuit_table, nearest, ocv_table
 
@@ -36,7 +36,14 @@ SPREADS = {
 
 
 def draw(cell: SimulatedCell, random: np.random.Generator, *, ideal: bool) -> CellPhysics:
-    """The cell at one position. Raises `ValueError` for tables or a state that are not there."""
+    """The cell at one position. Raises `WorldError` for tables or a state that are not there."""
+    try:
+        return _drawn(cell, random, ideal=ideal)
+    except ValueError as error:
+        raise WorldError(str(error), line=cell.line) from None
+
+
+def _drawn(cell: SimulatedCell, random: np.random.Generator, *, ideal: bool) -> CellPhysics:
     simulation = cell.cell_type.simulation
     spread = SPREADS["none" if ideal else simulation.spread]
     capacity_draw, other_draw, leak_draw = random.standard_normal(3)

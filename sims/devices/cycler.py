@@ -11,7 +11,7 @@ from cycler.contract.devices import ApplyResult
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from cycler.contract.order import Applied, Order, Overtaken
 from cycler.contract.overtaking import OffGenerations
-from cycler.contract.plugin import DeviceSettings, Driver, Surroundings
+from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from cycler.contract.sweep import ChannelId, Running, Sweep
 from sims.devices.cycler_hardware import CyclerHardware, Refused
 from sims.devices.metrology import CONVERTER_COUNTS, VOLTAGE_NOISE_RATIO, Metrology, PerfectMetrology, TypicalMetrology
@@ -166,13 +166,8 @@ def open_cycler(settings: DeviceSettings, surroundings: Surroundings) -> SimCycl
     Without options: 16 channels, no counter, not autonomous, typical errors except in an ideal world.
     """
     world = world_of(settings, surroundings)
-    options = Options(settings.device, settings.options)
-    channels = tuple(ChannelId(name) for name in options.channels(CHANNELS))
-    perfect = options.is_perfect(ideal_world=world.declaration.ideal)
-    counter = options.flag("counter", default=False)
-    autonomous = options.flag("autonomous", default=False)
-    options.finish()
-    capabilities = _capabilities(settings, channels, perfect=perfect, counter=counter, autonomous=autonomous)
+    capabilities, perfect = _capabilities(settings, ideal_world=world.declaration.ideal)
+    channels = capabilities.channels
 
     def build() -> CyclerHardware:
         rng = world.rng(f"{settings.device} metrology")
@@ -185,12 +180,22 @@ def open_cycler(settings: DeviceSettings, surroundings: Surroundings) -> SimCycl
     return SimCycler(settings.device, installed(world, settings.device, CyclerHardware, build), surroundings.utcnow)
 
 
-def _capabilities(
-    settings: DeviceSettings, channels: tuple[ChannelId, ...], *, perfect: bool, counter: bool, autonomous: bool
-) -> Capabilities:
+def _offline(settings: DeviceSettings) -> OfflineFacts:
+    capabilities, _ = _capabilities(settings, ideal_world=False)
+    return OfflineFacts(channels=capabilities.channels, range=capabilities.range)
+
+
+def _capabilities(settings: DeviceSettings, *, ideal_world: bool) -> tuple[Capabilities, bool]:
+    """And whether it shows the truth."""
+    options = Options(settings.device, settings.options)
+    channels = tuple(ChannelId(name) for name in options.channels(CHANNELS))
+    perfect = options.is_perfect(ideal_world=ideal_world)
+    counter = options.flag("counter", default=False)
+    autonomous = options.flag("autonomous", default=False)
+    options.finish()
     voltage_v = _given(settings.rated_voltage_v, RATED_VOLTAGE_V)
     current_a = _given(settings.rated_current_a, RATED_CURRENT_A)
-    return Capabilities(
+    capabilities = Capabilities(
         channels=channels,
         range=ChannelRange(
             voltage_v_min=0.0,
@@ -218,10 +223,17 @@ def _capabilities(
         protections=frozenset({"over_voltage", "under_voltage", "over_current", "over_power", "over_charge", "time"}),
         limit_readback="yes",
     )
+    return capabilities, perfect
 
 
 def _given(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-DRIVER = Driver(kind="cycler", summary="a simulated cycler inside this process", schemes=("sim",), opens=open_cycler)
+DRIVER = Driver(
+    kind="cycler",
+    summary="a simulated cycler inside this process",
+    schemes=("sim",),
+    opens=open_cycler,
+    offline=_offline,
+)

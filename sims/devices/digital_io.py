@@ -8,7 +8,7 @@ from typing import TypeVar
 from cycler.contract.capabilities import Identity, IoRange, Watchdog
 from cycler.contract.devices import IoReading
 from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
-from cycler.contract.plugin import DeviceSettings, Driver, Surroundings
+from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from sims.devices.cable import Cable
 from sims.devices.options import Options
 from sims.devices.surroundings import installed, world_of
@@ -125,9 +125,7 @@ class SimIo:
 def open_io(settings: DeviceSettings, surroundings: Surroundings) -> SimIo:
     """Options: `inputs`, `outputs`, names separated by blanks or commas. Raises `ValueError`."""
     world = world_of(settings, surroundings)
-    options = Options(settings.device, settings.options)
-    inputs, outputs = options.names("inputs", INPUTS), options.names("outputs", OUTPUTS)
-    options.finish()
+    inputs, outputs = _parsed(settings)
 
     def build() -> IoHardware:
         def moved(line: str, closed: bool) -> None:
@@ -138,9 +136,23 @@ def open_io(settings: DeviceSettings, surroundings: Surroundings) -> SimIo:
     return SimIo(settings.device, installed(world, settings.device, IoHardware, build), surroundings.utcnow)
 
 
+def _offline(settings: DeviceSettings) -> OfflineFacts:
+    inputs, outputs = _parsed(settings)
+    return OfflineFacts(channels=outputs, inputs=inputs)
+
+
+def _parsed(settings: DeviceSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Inputs and outputs."""
+    options = Options(settings.device, settings.options)
+    inputs, outputs = options.names("inputs", INPUTS), options.names("outputs", OUTPUTS)
+    options.finish()
+    return inputs, outputs
+
+
 DRIVER = Driver(
     kind="digital-io",
     summary="simulated contactor outputs and interlock inputs inside this process",
     schemes=("sim",),
     opens=open_io,
+    offline=_offline,
 )

@@ -9,7 +9,7 @@ import numpy as np
 from cycler.contract.capabilities import Identity, InputRange
 from cycler.contract.devices import Temperatures
 from cycler.contract.errors import LinkError
-from cycler.contract.plugin import DeviceSettings, Driver, Surroundings
+from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from cycler.contract.sweep import ChannelId
 from sims.devices.cable import Cable
 from sims.devices.options import Options
@@ -26,6 +26,7 @@ class ThermometerHardware:
 
     def __init__(self, device: str, sensors: Callable[[], Column], offset_k: Column | None) -> None:
         self.cable = Cable(device)
+        self.broken: set[int] = set()  # a fault: the wires of these sensors, by row, are open
         self._sensors = sensors
         self._offset_k = offset_k
 
@@ -35,6 +36,8 @@ class ThermometerHardware:
         if self._offset_k is not None:
             degc = np.rint((degc + self._offset_k) / RESOLUTION_K) * RESOLUTION_K
         shown: list[float] = degc.tolist()
+        for row in self.broken:
+            shown[row] = np.nan
         return shown
 
 
@@ -84,10 +87,7 @@ class SimTemperature:
 def open_temperature(settings: DeviceSettings, surroundings: Surroundings) -> SimTemperature:
     """Options: `channels`, `errors: typical | none` (typical, but none in an ideal world). Raises `ValueError`."""
     world = world_of(settings, surroundings)
-    options = Options(settings.device, settings.options)
-    channels = tuple(ChannelId(name) for name in options.channels(CHANNELS))
-    perfect = options.is_perfect(ideal_world=world.declaration.ideal)
-    options.finish()
+    channels, perfect = _parsed(settings, ideal_world=world.declaration.ideal)
 
     def build() -> ThermometerHardware:
         offset_k = None
@@ -100,9 +100,23 @@ def open_temperature(settings: DeviceSettings, surroundings: Surroundings) -> Si
     return SimTemperature(settings.device, hardware, channels, surroundings.utcnow)
 
 
+def _offline(settings: DeviceSettings) -> OfflineFacts:
+    return OfflineFacts(channels=_parsed(settings, ideal_world=False)[0])
+
+
+def _parsed(settings: DeviceSettings, *, ideal_world: bool) -> tuple[tuple[ChannelId, ...], bool]:
+    """The channels, and whether they show the truth."""
+    options = Options(settings.device, settings.options)
+    channels = tuple(ChannelId(name) for name in options.channels(CHANNELS))
+    perfect = options.is_perfect(ideal_world=ideal_world)
+    options.finish()
+    return channels, perfect
+
+
 DRIVER = Driver(
     kind="temperature",
     summary="a simulated thermometer module inside this process",
     schemes=("sim",),
     opens=open_temperature,
+    offline=_offline,
 )

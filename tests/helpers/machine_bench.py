@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from math import inf
 
 from cycler.contract.capabilities import ChannelRange
@@ -135,13 +136,15 @@ class Bench:
     order_takes: int = 1  # readings between an order and its being in force
     temperature_degc: float = 25.0
     counter: bool = False
+    phases_max: int = 1
+    reports_cv: bool = True
     disturb: Callable[["Bench", float, float], tuple[float, float]] | None = None
     time_s: float = 0.0
     order_id: int = 0
     events: list[MachineEvent] = field(default_factory=list)
     readings: int = 0
-    _coming: list[tuple[int, int, PlanPhase]] = field(default_factory=list)
-    _phase: PlanPhase = field(default_factory=lambda: PlanPhase(direction="rest"))
+    _coming: list[tuple[int, int, tuple[PlanPhase, ...]]] = field(default_factory=list)
+    _phases: tuple[PlanPhase, ...] = (PlanPhase(direction="rest"),)
     _since_s: float = 0.0
     _last_id: int = 0
     _charged_ah: float = 0.0
@@ -179,13 +182,14 @@ class Bench:
             if isinstance(event, OrderDue):
                 self._last_id += 1
                 self.machine.ordered(self._last_id)
-                self._coming.append((self.order_takes, self._last_id, event.variant.phases[event.first_phase]))
+                phases = event.variant.phases[event.first_phase : event.first_phase + self.phases_max]
+                self._coming.append((self.order_takes, self._last_id, phases))
             elif isinstance(event, RunOver):
-                self._coming = [(self.order_takes, 0, PlanPhase(direction="rest"))]
+                self._coming = [(self.order_takes, 0, (PlanPhase(direction="rest"),))]
 
     def open_by_itself(self) -> None:
         """The device opens its output, without an order."""
-        self.order_id, self._phase, self._coming = 0, PlanPhase(direction="rest"), []
+        self.order_id, self._phases, self._coming = 0, (PlanPhase(direction="rest"),), []
 
     def measure(self) -> Sweep:
         self.time_s += self.dt_s
@@ -196,7 +200,7 @@ class Bench:
         self._discharged_ah += max(-current_a, 0.0) * self.dt_s / 3600
         self._coming = [(left - 1, order, phase) for left, order, phase in self._coming]
         if self._coming and self._coming[0][0] <= 0:
-            _, self.order_id, self._phase = self._coming.pop(0)
+            _, self.order_id, self._phases = self._coming.pop(0)
             self._since_s = self.time_s
         current_a, regulation = self._output()
         voltage_v = self.ocv_v + current_a * self.ohm
@@ -210,7 +214,7 @@ class Bench:
             current_a=[current_a],
             regulation=[regulation],
             order_id=[self.order_id],
-            phase=[0],
+            phase=[self._phase()],
             step_time_s=[self.time_s - self._since_s],
             charged_ah=[self._charged_ah] if self.counter else None,
             discharged_ah=[self._discharged_ah] if self.counter else None,
@@ -220,8 +224,16 @@ class Bench:
     def ocv_v(self) -> float:
         return 3.0 + 1.2 * self.soc
 
+    def _phase(self) -> int:
+        """The device goes from phase to phase by its own clock."""
+        ends = accumulate(phase.duration_s or inf for phase in self._phases)
+        return min(sum(end_s <= self.time_s - self._since_s for end_s in ends), len(self._phases) - 1)
+
     def _output(self) -> tuple[float, Regulation]:
-        phase = self._phase
+        current_a, regulation = self._drive(self._phases[self._phase()])
+        return current_a, regulation if self.reports_cv or regulation == "off" else "unknown"
+
+    def _drive(self, phase: PlanPhase) -> tuple[float, Regulation]:
         if phase.direction == "rest":
             return 0.0, "off"
         at_limit_a = (phase.voltage_v - self.ocv_v) / self.ohm
@@ -234,6 +246,7 @@ def machine_for(the_plan: Plan, *, temperature_measured: bool = True, phases_max
     return StepMachine(the_plan, CHANNEL, temperature_measured=temperature_measured, phases_max=phases_max)
 
 
-def started(the_plan: Plan, *, temperature_measured: bool = True, **more: object) -> Bench:
+def started(the_plan: Plan, *, temperature_measured: bool = True, phases_max: int = 1, **more: object) -> Bench:
     """A bench that has started this plan."""
-    return Bench(machine_for(the_plan, temperature_measured=temperature_measured), **more).start()  # type: ignore[arg-type]
+    machine = machine_for(the_plan, temperature_measured=temperature_measured, phases_max=phases_max)
+    return Bench(machine, phases_max=phases_max, **more).start()  # type: ignore[arg-type]

@@ -130,7 +130,9 @@ def test_a_recipe_is_a_path_or_a_name(tmp_path: Path) -> None:
     own.touch()
     assert find_recipe("nmc811-21700-grading", beside=tmp_path) == own
     assert find_recipe(str(own), beside=Path("/")) == own
-    assert find_recipe("none", beside=tmp_path) == Path("none")
+    assert find_recipe("none.yaml", beside=tmp_path) == Path("none.yaml")
+    with pytest.raises(InvalidFile, match="did you mean nmc811-21700-grading"):
+        find_recipe("nmc811-21700-gradin", beside=tmp_path)
 
 
 def test_all_cell_types_that_ship_load() -> None:

@@ -136,21 +136,21 @@ def simulate(device: SimulatedDevice, world: SimulatedWorld) -> PsbSimulator:
     """The entry point. The instrument is one that a person has prepared for a rack: it starts nothing by itself."""
     rng = world.rng(f"{device.device}/instrument")
     seed = int(rng.integers(1 << 62))
-    error = InstrumentError()
-    if not world.declaration.ideal:
-        # Within the accuracy that the maker declares: 0.1 % of rated voltage, 0.2 % of rated current.
-        error = InstrumentError(
-            voltage_offset_ratio=float(rng.uniform(-0.5e-3, 0.5e-3)),
-            current_offset_ratio=float(rng.uniform(-1e-3, 1e-3)),
-            voltage_noise_ratio=3e-5,
-            current_noise_ratio=5e-5,
-        )
     model = PsbModel(
         serial=f"SIM-{device.device}"[:40],
         rated_voltage_v=device.rated_voltage_v or PsbModel().rated_voltage_v,
         rated_current_a=device.rated_current_a or PsbModel().rated_current_a,
         rated_power_w=device.rated_power_w or PsbModel().rated_power_w,
     )
+    error = InstrumentError()
+    if not world.declaration.ideal:
+        voltage_ratio, current_ratio = _accuracy_ratios(device, model)
+        error = InstrumentError(
+            voltage_offset_ratio=float(rng.uniform(-0.5, 0.5)) * voltage_ratio,
+            current_offset_ratio=float(rng.uniform(-0.5, 0.5)) * current_ratio,
+            voltage_noise_ratio=3e-5,
+            current_noise_ratio=5e-5,
+        )
     terminal: Terminal = world.terminal(device.device, CHANNEL)
     resource = device.resource
     return PsbSimulator(
@@ -160,4 +160,13 @@ def simulate(device: SimulatedDevice, world: SimulatedWorld) -> PsbSimulator:
         host=resource.host,
         port=resource.port or 502,
         scpi_port=int(resource.query.get("scpi", SCPI_PORT)),
+    )
+
+
+def _accuracy_ratios(device: SimulatedDevice, model: PsbModel) -> tuple[float, float]:
+    """Of the ratings: as the rack file declares, else as the maker does (0.1 % in voltage, 0.2 % in current)."""
+    voltage_v, current_a = device.voltage_accuracy_v, device.current_accuracy_a
+    return (
+        0.001 if voltage_v is None else voltage_v / model.rated_voltage_v,
+        0.002 if current_a is None else current_a / model.rated_current_a,
     )

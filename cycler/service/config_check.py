@@ -1,0 +1,51 @@
+"""What there is to say of a rack file that reads well."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cycler.service.configuration import Configuration
+from cycler.service.instruments import declared_world
+from cycler.service.rack_file import load_configuration
+from cycler.service.wiring import open_world
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedConfiguration:
+    """A rack file in which nothing is wrong; `Configuration.not_yet` may still keep a run from starting."""
+
+    configuration: Configuration
+
+    @property
+    def positions(self) -> int:
+        """In all bays."""
+        return sum(len(bay.positions) for bay in self.configuration.rack.bays.values())
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        found = self.configuration
+        yield f"{found.file} is fine: {found.content_hash[:12]}"
+        counts = f"devices {len(found.devices)}, bays {len(found.rack.bays)}, positions {self.positions}"
+        yield f"rack {found.rack.rack}: {counts}"
+        for problem in found.not_yet:
+            yield f"no run can start on it: {problem}"
+
+    def document(self) -> Mapping[str, object]:
+        """For programs."""
+        found = self.configuration
+        return {
+            "rack": found.rack.rack,
+            "hash": found.content_hash,
+            "devices": [device.settings.device for device in found.devices],
+            "bays": list(found.rack.bays),
+            "positions": self.positions,
+            "not_yet": [problem.as_json() for problem in found.not_yet],
+        }
+
+
+def check_configuration(file: Path, world: Path | None) -> CheckedConfiguration:
+    """Raises `InvalidFile` with what is wrong in either file, and `ValueError` for what cannot be simulated."""
+    configuration = load_configuration(file)
+    if world is not None:
+        open_world(configuration, declared_world(configuration, world, cell_type=None, seed=None), wire="memory")
+    return CheckedConfiguration(configuration=configuration)

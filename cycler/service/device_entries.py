@@ -1,0 +1,158 @@
+"""The `devices:` of a rack file: which driver, where, and what it is told."""
+
+from collections.abc import Mapping
+
+from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Resource
+from cycler.recipe.fields import Fields, as_list, as_text, as_title, as_word
+from cycler.recipe.problems import MistakeError
+from cycler.recipe.yaml_nodes import Node, ScalarNode
+from cycler.service.configuration import DeviceConfiguration
+from cycler.service.rack_reading import KIND_NAMES, ListedDevice, RackReading
+from cycler.service.wiring import NotInstalled, installed_drivers, load_driver
+
+_KEYS = frozenset(
+    {"id", "driver", "resource", "rated", "accuracy", "on_controller_loss", "temperature_guard", "proof_test"}
+    | {"override"}
+)
+"""The rack's own keys. Others are the driver's, which knows them."""
+
+
+def read_devices(fields: Fields, reading: RackReading) -> tuple[DeviceConfiguration, ...]:
+    """Fills `reading.devices`; what cannot be used is on record there."""
+    found = []
+    known = tuple(installed_drivers())
+    for node in fields.take("devices", as_list, required=True) or []:
+        entry = reading.entry(node, owner="a device")
+        if entry is None:
+            continue
+        name = entry.take("id", as_title, required=True)
+        if name is not None and name in reading.devices:
+            entry.refuse("id", "twice", f"the device {name} is there twice")
+        device = _device(entry, name, known, reading)
+        if device is not None:
+            found.append(device)
+    return tuple(found)
+
+
+def _device(
+    entry: Fields, name: str | None, known: tuple[str, ...], reading: RackReading
+) -> DeviceConfiguration | None:
+    before = len(entry.problems.found)
+    driver_name = entry.take("driver", lambda node: as_word(node, known), required=True)
+    resource = entry.take("resource", _resource, required=True)
+    rated = _rated(entry)
+    voltage_accuracy_v, current_accuracy_a = _accuracy(entry, rated)
+    _defer(entry, name or "?", reading)
+    options = {
+        key: node.text for key, node in entry.node.entries.items() if key not in _KEYS and isinstance(node, ScalarNode)
+    }
+    for key in options:
+        entry.know(key)
+    entry.close()
+    if name is None:
+        return None
+    reading.devices.setdefault(name, None)
+    if driver_name is None or resource is None or len(entry.problems.found) > before:
+        return None
+    settings = DeviceSettings(
+        device=name,
+        resource=resource,
+        voltage_accuracy_v=voltage_accuracy_v,
+        current_accuracy_a=current_accuracy_a,
+        rated_voltage_v=rated.get("voltage"),
+        rated_current_a=rated.get("current"),
+        rated_power_w=rated.get("power"),
+        options=options,
+    )
+    try:
+        driver = load_driver(driver_name)
+        facts = _facts(driver, settings)
+    except NotInstalled as error:
+        entry.refuse("driver", "not-installed", str(error))
+        return None
+    except MistakeError as mistake:
+        entry.refuse("driver" if mistake.code == "resource" else "id", mistake.code, mistake.message, mistake.hint)
+        return None
+    if driver.kind in {"chamber", "meter"}:
+        reading.defer(entry.line("driver"), f"{name}: {KIND_NAMES[driver.kind]}", "take it out to run without")
+    reading.devices[name] = ListedDevice(kind=driver.kind, facts=facts)
+    return DeviceConfiguration(settings=settings, driver=driver_name)
+
+
+def _facts(driver: Driver, settings: DeviceSettings) -> OfflineFacts:
+    """What the driver says of these settings. Raises `MistakeError`."""
+    if settings.resource.scheme not in driver.schemes:
+        message = f"{settings.device}: its driver does not open {settings.resource.scheme} addresses"
+        raise MistakeError("resource", message, f"there are: {', '.join(driver.schemes)}")
+    if driver.offline is None:
+        return OfflineFacts()
+    try:
+        return driver.offline(settings)
+    except ValueError as error:
+        raise MistakeError("option", str(error)) from None
+
+
+def _defer(entry: Fields, name: str, reading: RackReading) -> None:
+    """The keys that only say how a device may be trusted on its own, which control does not use yet."""
+    loss = entry.word("on_controller_loss", ("stop", "finish-step"))
+    guard = entry.word("temperature_guard", ("none", "independent"))
+    if loss == "finish-step":
+        reading.defer(entry.line("on_controller_loss"), f"{name}: on_controller_loss: finish-step", "write stop")
+    if guard == "independent":
+        reading.defer(entry.line("temperature_guard"), f"{name}: temperature_guard: independent", "write none")
+    if entry.text("proof_test") is not None:
+        reading.defer(entry.line("proof_test"), f"{name}: proof_test", "without it its limits count as not proven")
+    override = entry.mapping("override", owner="`override`")
+    if override is not None:
+        for key in ("by", "reason", "expires"):
+            override.text(key, required=True)
+        override.close()
+        reading.defer(entry.line("override"), f"{name}: override", "give the bay a contactor instead")
+
+
+def _resource(node: Node) -> Resource:
+    try:
+        return Resource.parse(as_text(node))
+    except ValueError as error:
+        raise MistakeError("resource", str(error)) from None
+
+
+def _rated(entry: Fields) -> dict[str, float]:
+    inner = entry.mapping("rated", owner="`rated`")
+    if inner is None:
+        return {}
+    units = {"voltage": "V", "current": "A", "power": "W"}
+    found = {}
+    for key, unit in units.items():
+        quantity = inner.quantity(key, unit)
+        if quantity is None:
+            continue
+        if quantity.number <= 0:
+            inner.refuse(key, "not-positive", f"{key}: {quantity} is not above 0")
+        found[key] = quantity.number
+    inner.close()
+    return found
+
+
+def _accuracy(entry: Fields, rated: Mapping[str, float]) -> tuple[float | None, float | None]:
+    """`accuracy: {voltage: 5 mV, current: 0.2 %}`; a percentage is of the rating in the same entry."""
+    inner = entry.mapping("accuracy", owner="`accuracy`")
+    if inner is None:
+        return None, None
+    found: list[float | None] = []
+    for key, unit in (("voltage", "V"), ("current", "A")):
+        quantity = inner.quantity(key, unit, "%")
+        if quantity is None:
+            found.append(None)
+        elif quantity.number <= 0:
+            inner.refuse(key, "not-positive", f"{key}: {quantity} is not above 0")
+            found.append(None)
+        elif quantity.unit != "%":
+            found.append(quantity.number)
+        elif key in rated:
+            found.append(quantity.number / 100 * rated[key])
+        else:
+            inner.refuse(key, "no-base", f"{key}: {quantity} of what?", f"give `rated: {{{key}: …}}` beside it")
+            found.append(None)
+    inner.close()
+    return found[0], found[1]

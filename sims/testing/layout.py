@@ -1,0 +1,147 @@
+"""How the rack of a test is put together: its configuration, the world around it, and what is to be done."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from cycler.contract.plugin import DeviceSettings, Resource
+from cycler.model.cell import Cell, CellId
+from cycler.model.cell_type import CellType
+from cycler.model.rack import Bay, BayId, ChannelRef, Position, PositionId, Rack, TrayId
+from cycler.model.world import SimulatedCell
+from cycler.service.configuration import Configuration, DeviceConfiguration
+from cycler.service.recipes import recipe_from, recipe_named
+from cycler.service.session import Job
+from sims.testing.steps import recipe_text
+
+CyclerDriverName = Literal["sim_cycler", "ea_psb"]
+
+CELL_TYPE = "nmc811-21700"
+THERMOMETERS, CONTACTORS = "tc-01", "io-01"
+FIRST_PORT = 15000
+HERE = Path(__file__).parent  # there are no recipes and cell types here, so they are the library's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedCell:
+    """A cell and its place."""
+
+    name: str
+    number: int  # from 1; its row on the thermometer module
+    position: PositionId
+    bay: BayId
+    channel: ChannelRef
+    state: str
+    capacity_ah: float | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Layout:
+    """Every bay has a contactor on one I/O module, every cell a sensor on one thermometer module."""
+
+    driver: CyclerDriverName
+    options: Mapping[str, str]  # of the cyclers
+    contactors: bool
+    free_ports: bool  # on real sockets somebody else may have taken the usual ones
+    cells: dict[str, LoadedCell] = field(default_factory=dict)
+
+    def load(self, cell: str, *, state: str, capacity_ah: float | None, device: str | None, bay: str) -> None:
+        """Into the next place of the bay, on the next channel of the device."""
+        number = len(self.cells) + 1
+        device = device or ("cyc-01" if self.driver == "sim_cycler" else f"psb-{number:02d}")
+        channel = 1 + sum(loaded.channel.device == device for loaded in self.cells.values())
+        self.cells[cell] = LoadedCell(
+            name=cell,
+            number=number,
+            position=PositionId(f"{bay}/A{number}"),
+            bay=BayId(bay),
+            channel=ChannelRef(device=device, channel=str(channel)),
+            state=state,
+            capacity_ah=capacity_ah,
+        )
+
+    def configuration(self) -> Configuration:
+        """As a rack file would give it."""
+        cyclers = dict.fromkeys(cell.channel.device for cell in self.cells.values())
+        modules = [DeviceConfiguration(settings=_inside(CONTACTORS, {}), driver="sim_io")] if self.contactors else []
+        channels = {"channels": str(len(self.cells))}
+        modules.append(DeviceConfiguration(settings=_inside(THERMOMETERS, channels), driver="sim_temperature"))
+        bays = dict.fromkeys(cell.bay for cell in self.cells.values())
+        return Configuration(
+            rack=Rack(rack="TEST", purpose="production", bays={bay: self._bay(bay) for bay in bays}),
+            devices=(*(self._cycler(device, place) for place, device in enumerate(cyclers)), *modules),
+            store=None,
+            file=Path("test"),
+            content_hash="",
+        )
+
+    def contactor(self, bay: BayId) -> ChannelRef:
+        """The output that closes the bay's."""
+        bays = list(dict.fromkeys(cell.bay for cell in self.cells.values()))
+        return ChannelRef(device=CONTACTORS, channel=f"DO{bays.index(bay)}")
+
+    def jobs(self, steps: tuple[str, ...]) -> list[Job]:
+        """The recipe on every bay: its steps, or its name in the library. Raises `InvalidFile`."""
+        if len(steps) == 1 and ":" not in steps[0]:
+            recipe = recipe_named(steps[0], beside=HERE)
+        else:
+            recipe = recipe_from(recipe_text(steps, cell_type=CELL_TYPE), beside=HERE)
+        trays: dict[BayId, dict[PositionId, Cell]] = {}
+        for loaded in self.cells.values():
+            cell = Cell(cell_id=CellId(loaded.name), cell_type=recipe.cell_type.name, state="formed")
+            trays.setdefault(loaded.bay, {})[loaded.position] = cell
+        return [Job(bay=bay, tray=TrayId(f"T-{bay}"), cells=cells, recipe=recipe) for bay, cells in trays.items()]
+
+    def simulated_cells(self, cell_type: CellType) -> dict[PositionId, SimulatedCell]:
+        """As a world file would declare them."""
+        found = {}
+        for loaded in self.cells.values():
+            simulation = cell_type.simulation
+            if loaded.capacity_ah is not None:
+                simulation = replace(simulation, capacity_ah=loaded.capacity_ah)
+            found[loaded.position] = SimulatedCell(
+                cell_type=replace(cell_type, simulation=simulation), state=loaded.state
+            )
+        return found
+
+    def _bay(self, bay: BayId) -> Bay:
+        positions = {
+            cell.position: Position(
+                position=cell.position,
+                channels=(cell.channel,),
+                temperature=ChannelRef(device=THERMOMETERS, channel=str(cell.number)),
+            )
+            for cell in self.cells.values()
+            if cell.bay == bay
+        }
+        return Bay(bay=bay, positions=positions, contactor=self.contactor(bay) if self.contactors else None)
+
+    def _cycler(self, device: str, place: int) -> DeviceConfiguration:
+        if self.driver == "sim_cycler":
+            channels = sum(cell.channel.device == device for cell in self.cells.values())
+            settings = _inside(device, {"channels": str(channels), **self.options})
+        else:
+            modbus, scpi = _free_ports() if self.free_ports else (FIRST_PORT + 2 * place, FIRST_PORT + 2 * place + 1)
+            settings = DeviceSettings(
+                device=device,
+                resource=Resource.parse(f"modbus-tcp://127.0.0.1:{modbus}?scpi={scpi}"),
+                rated_voltage_v=10.0,
+                rated_current_a=15.0,
+                rated_power_w=150.0,
+                options=self.options,
+            )
+        return DeviceConfiguration(settings=settings, driver=self.driver)
+
+
+def _inside(device: str, options: Mapping[str, str]) -> DeviceSettings:
+    return DeviceSettings(device=device, resource=Resource.parse(f"sim:{device}"), options=options)
+
+
+def _free_ports() -> tuple[int, int]:
+    """Two that nobody listens on at this instant."""
+    with socket.socket() as first, socket.socket() as second:
+        for each in (first, second):
+            each.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]

@@ -1,0 +1,202 @@
+"""A simulated rack for tests: say what stands in it and what goes wrong when, run a recipe, ask what came of it.
+
+    rack = SimRack(driver="ea_psb").load("c1").load("c2", bay="B02").unplug("psb-02", after_s=600)
+    run = rack.run(charge(c_rate=0.5, cv_v=4.2, until=(taper(0.05), amp_hours(6), hours(14))))
+    assert run["c1"].stop_reason == "current"
+    assert run["c2"].stop_reason == "stale"
+    assert rack.output_is_open("c2")
+
+Everything runs as it does in production, from the wiring to the journal, but on a loop whose time jumps: hours take
+seconds. Times are seconds of the world; the devices are connected at 0, the cells start when all have answered.
+"""
+
+import signal
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self, TypeVar
+
+from cycler.model.rack import BayId
+from cycler.model.results import Event
+from cycler.model.world import Defect, WorldDeclaration
+from cycler.service.session import run_session
+from cycler.service.story import stories
+from cycler.service.wiring import Wire, simulated_devices
+from sims.devices.cycler_hardware import CyclerHardware
+from sims.devices.digital_io import IoHardware
+from sims.devices.temperature import ThermometerHardware
+from sims.testing.cables import Cables
+from sims.testing.layout import CONTACTORS, THERMOMETERS, CyclerDriverName, Layout
+from sims.testing.observed_world import ObservedWorld
+from sims.testing.rack_run import CellRun, RackRun
+from sims.world import CellTruth
+
+T = TypeVar("T")
+
+
+class SimRack:
+    """Cells are known by the names that they were loaded under. A rack runs once."""
+
+    def __init__(
+        self,
+        *,
+        driver: CyclerDriverName = "sim_cycler",
+        wire: Wire = "memory",
+        seed: int = 1,
+        ideal: bool = False,
+        contactors: bool = True,
+        options: Mapping[str, str] | None = None,
+        store: Path | None = None,
+    ) -> None:
+        """`options` are the cyclers', as in a rack file. Without a `store` the journal is gone after the run."""
+        self._wire: Wire = wire
+        self._seed = seed
+        self._ideal = ideal
+        self._store = store
+        self._layout = Layout(
+            driver=driver, options=options or {}, contactors=contactors, free_ports=wire == "loopback"
+        )
+        self._defects: list[Defect] = []
+        self._happenings: list[tuple[float, Callable[[], None]]] = []
+        self._interrupted = False
+        self._world: ObservedWorld | None = None
+
+    # what stands in it
+
+    def load(
+        self,
+        cell: str,
+        *,
+        state: str = "formed@30%",
+        capacity_ah: float | None = None,
+        device: str | None = None,
+        bay: str = "B01",
+    ) -> Self:
+        """A formed cell in the next free place of the bay.
+
+        Without a `device` the cells share the in-process cycler `cyc-01`; of EA PSBs each cell has one, from `psb-01`.
+        """
+        self._layout.load(cell, state=state, capacity_ah=capacity_ah, device=device, bay=bay)
+        return self
+
+    def spoil(self, cell: str, defect: str, **numbers: float) -> Self:
+        """A defect of a world file, from the beginning."""
+        self._defects.append(Defect(at=self._layout.cells[cell].position, defect=defect, numbers=numbers))
+        return self
+
+    # what happens to it
+
+    def after(self, after_s: float, happening: Callable[[], None]) -> Self:
+        """Anything, at that time of the world; also a look at what is true then."""
+        self._happenings.append((after_s, happening))
+        return self
+
+    def unplug(self, device: str, *, after_s: float, for_s: float | None = None) -> Self:
+        """Pull the cable of a device, and put it back if it is to come back."""
+        self.after(after_s, lambda: self._cables.unplug(device))
+        return self if for_s is None else self.after(after_s + for_s, lambda: self._cables.plug(device))
+
+    def cut(self, device: str, *, after_s: float) -> Self:
+        """Break the connections of a device behind a wire; it goes on listening."""
+        return self.after(after_s, lambda: self._cables.cut(device))
+
+    def muffle(self, device: str, *, after_s: float) -> Self:
+        """A device behind a wire hears everything from then on, but its answers are lost."""
+        return self.after(after_s, lambda: self._cables.muffle(device))
+
+    def break_sensor(self, cell: str, *, after_s: float) -> Self:
+        """The cell's thermometer shows nothing any more."""
+        row = self._layout.cells[cell].number - 1
+        return self.after(after_s, lambda: self.instrument(THERMOMETERS, ThermometerHardware).broken.add(row))
+
+    def open_contactor(self, bay: str = "B01", *, after_s: float) -> Self:
+        """A hand, a dead coil: the contactor opens without an order."""
+
+        def happening() -> None:
+            line = self._layout.contactor(BayId(bay)).channel
+            self.instrument(CONTACTORS, IoHardware).set_outputs({line: False})
+
+        return self.after(after_s, happening)
+
+    def ignore_offs(self, device: str, *, after_s: float, for_s: float | None = None) -> Self:
+        """The relays of an in-process cycler, or of the I/O module, do not open on command."""
+
+        def happening(ignores: bool) -> None:
+            instrument = self.world.instruments[device]
+            assert isinstance(instrument, CyclerHardware | IoHardware)  # noqa: S101 (what else has relays?)
+            instrument.ignores_off = ignores
+
+        self.after(after_s, lambda: happening(True))
+        return self if for_s is None else self.after(after_s + for_s, lambda: happening(False))
+
+    def interrupt(self, *, after_s: float) -> Self:
+        """Ctrl-C. The run ends early, and `run` returns what is known of it."""
+        self._interrupted = True
+        return self.after(after_s, lambda: signal.raise_signal(signal.SIGINT))
+
+    # the run
+
+    def run(self, *steps: str) -> RackRun:
+        """The steps of a recipe, or the name of one in the library. Raises what `run_session` raises."""
+        with tempfile.TemporaryDirectory() as temporary:
+            store = self._store or Path(temporary)
+            try:
+                self._run(steps, store)
+            except KeyboardInterrupt:
+                if not self._interrupted:
+                    raise
+            told = stories(store)
+        events: list[Event] = []
+        for story in told:  # what concerns the whole rack stands in the story of every bay
+            events += [event for event in story.events if event not in events] if events else story.events
+        cells = {}
+        for cell in self._layout.cells.values():
+            story = next(each for each in told if cell.position in each.run.cells)
+            cells[cell.name] = CellRun(
+                steps=story.steps.get(cell.position, ()),
+                samples=story.samples.get(cell.position, ()),
+                outcome=story.outcomes.get(cell.position),
+            )
+        return RackRun(cells=cells, events=tuple(events), event_hashes=tuple(story.event_hash for story in told))
+
+    # what is true
+
+    @property
+    def world(self) -> ObservedWorld:
+        """From `run` on."""
+        if self._world is None:
+            raise RuntimeError("the rack has not run yet")
+        return self._world
+
+    def truth(self, cell: str) -> CellTruth:
+        """How the cell is: now, or as control left it."""
+        position = self._layout.cells[cell].position
+        return self.world.truth(position) if self.world.left is None else self.world.left[position]
+
+    def output_is_open(self, cell: str) -> bool:
+        """No supply reaches the cell: its relay is open, or the contactor of its bay is."""
+        return not self.truth(cell).is_energised
+
+    def instrument(self, device: str, kind: type[T]) -> T:
+        """An in-process device itself, for what its driver would never do."""
+        found = self.world.instruments[device]
+        if not isinstance(found, kind):
+            raise TypeError(f"{device} is a {type(found).__name__}, not a {kind.__name__}")
+        return found
+
+    # the machinery
+
+    def _run(self, steps: tuple[str, ...], store: Path) -> None:
+        configuration, jobs = self._layout.configuration(), self._layout.jobs(steps)
+        declaration = WorldDeclaration(
+            seed=self._seed,
+            ideal=self._ideal,
+            cells=self._layout.simulated_cells(jobs[0].recipe.cell_type),
+            defects=tuple(self._defects),
+        )
+        devices = simulated_devices(configuration)
+        self._world = ObservedWorld(declaration, configuration.rack, devices, wire=self._wire)
+        self._cables = Cables(self._world, {device.device: device.resource for device in devices})
+        for after_s, happening in self._happenings:
+            self._world.loop.call_at(after_s, happening)
+        run_session(configuration, self._world, jobs, store=store, seed=self._seed)

@@ -1,0 +1,298 @@
+"""What a command says when it is used wrongly, where its files go, and how it ends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import SHORT_RECIPE, cycler
+
+from cycler.record.journal import Journal
+from cycler.record.reader import Reader
+from cycler.service.clock import utcnow
+
+HEAVY = ("apsw", "jinja2", "msgspec", "numpy", "pyarrow", "pydantic", "pymodbus", "structlog", "yaml")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    Path("short.yaml").write_text(SHORT_RECIPE)
+    return "short.yaml"
+
+
+def simulated(recipe: str, *more: str) -> tuple[str, ...]:
+    return ("simulate", recipe, "--start", "formed@40%", *more)
+
+
+# Wrong use.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["simulat", "x"], "No such command 'simulat'. Did you mean 'simulate'"),
+        (["recipe", "chek", "x"], "No such command 'chek'. Did you mean 'check'"),
+        (["recipe"], "Missing command"),
+        (["simulate"], "Missing argument 'recipe'"),
+        (["simulate", "x", "--sed", "1"], "No such option: --sed"),
+        (["simulate", "x", "--cells", "0"], "Invalid value for '--cells'"),
+        (["simulate", "x", "--cells", "nan"], "Invalid value for '--cells'"),
+        (["simulate", "x", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["sim"], "Missing option '--config'"),
+        (["sim", "--config", "x", "--speed", "0"], "Invalid value for '--speed'"),
+        (["sim", "--config", "x", "--speed", "inf"], "Invalid value for '--speed'"),
+        (["drivers", "probe"], "Missing argument 'resource'"),
+        (["demo", "--wire", "carrier-pigeon"], "--wire carrier-pigeon: there are memory and loopback"),
+    ],
+)
+def test_wrong_use_is_said_in_one_line(arguments: list[str], message: str) -> None:
+    answer = cycler(*arguments)
+    assert (answer.exit_code, answer.out) == (2, "")
+    (line,) = answer.err.splitlines()
+    assert line.startswith(f"error: {message}")
+    document = cycler(*arguments, "--json").errors if arguments[0] in {"simulate", "demo"} else []
+    assert all(error["message"].startswith(message) for error in document)
+
+
+def test_no_command_at_all_is_answered_with_the_help() -> None:
+    answer = cycler()
+    assert (answer.exit_code, answer.out) == (2, "")
+    assert "simulate" in answer.err
+
+
+def test_help_waits_for_no_heavy_library() -> None:
+    program = (
+        "import sys\nfrom cycler.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "simulate" in done.stdout
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    from importlib.metadata import version  # noqa: PLC0415
+
+    answer = cycler("--version")
+    assert (answer.exit_code, answer.out) == (0, f"formation-cycler {version('formation-cycler')}\n")
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ("full", "'full' is no state"),
+        ("formed@130%", "a cell is never 130 % full"),
+        ("formed@nan%", "'formed@nan%' is no state"),
+        ("frmed@30%", "'frmed' is no state (did you mean formed?)"),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused(recipe: str, start: str, message: str) -> None:
+    answer = cycler("simulate", recipe, "--start", start, "--out", "out")
+    assert answer.exit_code == 2
+    assert message in answer.err
+    assert not Path("out").exists()
+
+
+def test_a_cell_in_a_state_that_the_recipe_does_not_take_is_not_run(recipe: str) -> None:
+    answer = cycler("simulate", recipe, "--start", "quarantine", "--json", "--strict")
+    (cell,) = answer.document["cells"]
+    assert (answer.exit_code, cell["verdict"], cell["reason_codes"]) == (5, "not-run", ["STATE_CONTRADICTED"])
+
+
+# Where files go.
+
+
+def test_a_run_goes_into_a_new_folder_an_empty_one_and_that_of_an_earlier_run(recipe: str) -> None:
+    Path("empty").mkdir()
+    for out in ("new", "deeply/nested/new", "empty", "new"):
+        assert cycler(*simulated(recipe, "--out", out)).exit_code == 0
+        assert (Path(out) / "run.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("taken", "--out taken holds files that no run has left there: thesis.txt (choose an empty folder"),
+        ("taken/thesis.txt", "--out taken/thesis.txt is a file (give a folder)"),
+        ("taken/thesis.txt/deeper", "--out taken/thesis.txt/deeper cannot be used: "),
+        ("/proc/here", "--out /proc/here cannot be used: "),
+    ],
+)
+def test_a_folder_that_cannot_be_had_is_left_alone(recipe: str, out: str, message: str) -> None:
+    Path("taken").mkdir()
+    Path("taken/thesis.txt").write_text("chapter 1")
+    answer = cycler(*simulated(recipe, "--out", out))
+    assert (answer.exit_code, answer.out) == (2, "")
+    (line,) = answer.err.splitlines()
+    assert line.startswith(f"error: {message}")
+    assert Path("taken/thesis.txt").read_text() == "chapter 1"
+    assert [file.name for file in Path("taken").iterdir()] == ["thesis.txt"]
+
+
+def test_somebody_elses_journal_is_left_alone(recipe: str) -> None:
+    diary = Path("mine/journal/2026.txt")
+    diary.parent.mkdir(parents=True)
+    diary.write_text("dear diary")
+    answer = cycler(*simulated(recipe, "--out", "mine"))
+    assert answer.exit_code == 2
+    assert "holds files that no run has left there: journal" in answer.err
+    assert diary.read_text() == "dear diary"
+
+
+def test_the_files_of_a_run_that_was_killed_make_way_and_those_of_a_refused_one_stay(recipe: str) -> None:
+    assert cycler(*simulated(recipe, "--out", "out")).exit_code == 0
+    before = Path("out/report.html").read_bytes()
+    Path("refused.yaml").write_text(SHORT_RECIPE.replace("C/2", "3C"))
+    assert cycler(*simulated("refused.yaml", "--out", "out")).exit_code == 2
+    assert Path("out/report.html").read_bytes() == before
+    Path("out/run.json").unlink()  # as it is while the files are written
+    Path("out/.steps.parquet.unfinished").write_bytes(b"PAR1")
+    assert cycler(*simulated(recipe, "--out", "out")).exit_code == 0
+    assert not Path("out/.steps.parquet.unfinished").exists()
+
+
+def test_a_folder_in_which_a_run_is_under_way_is_left_alone(recipe: str) -> None:
+    journal = Journal(Path("out/journal"), rack="R1", opened_utc=utcnow())
+    try:
+        answer = cycler(*simulated(recipe, "--out", "out"))
+    finally:
+        journal.close()
+    assert (answer.exit_code, answer.err) == (1, "error: out/journal is in use by another control process\n")
+    assert Path("out/journal/journal.sqlite").exists()
+
+
+def test_the_journal_that_a_run_leaves_tells_the_run(recipe: str) -> None:
+    assert cycler(*simulated(recipe, "--out", "out")).exit_code == 0
+    with Reader(Path("out/journal")) as reader:
+        (run,) = reader.runs()
+        assert len(reader.record(run.run_id).steps["S01/1"]) == 4  # type: ignore[index]
+
+
+def test_without_a_folder_nothing_is_left(recipe: str) -> None:
+    assert cycler(*simulated(recipe)).exit_code == 0
+    assert [file.name for file in Path().iterdir()] == [recipe]
+
+
+# How a run ends.
+
+
+def test_cells_that_were_rejected_are_no_failure_unless_that_is_asked_for(recipe: str) -> None:
+    empty = ("simulate", recipe, "--start", "formed@0%")  # the discharge hits the recipe's own limit
+    assert cycler(*empty).exit_code == 0
+    assert cycler(*empty, "--strict").exit_code == 5
+    assert cycler(*simulated(recipe, "--strict")).exit_code == 0
+
+
+def test_results_are_on_stdout_and_progress_on_stderr(recipe: str) -> None:
+    answer = cycler(*simulated(recipe, "--out", "out"))
+    assert "sim-0001" in answer.out
+    assert answer.out.splitlines()[-1] == "report: out/report.html"
+    assert answer.err.startswith("S01 ")
+    assert "sim-0001" not in answer.err
+
+
+def test_with_json_the_lot_is_one_document(recipe: str) -> None:
+    lot = cycler(*simulated(recipe, "--json", "--cells", "2", "--out", "out")).document
+    assert [cell["cell_id"] for cell in lot["cells"]] == ["sim-0001", "sim-0002"]
+    assert {cell["verdict"] for cell in lot["cells"]} == {"pass"}
+    assert lot["report"] == "out/report.html"
+
+
+# Devices.
+
+
+def test_an_address_where_nobody_answers_is_unreachable() -> None:
+    answer = cycler("drivers", "probe", "modbus-tcp://127.0.0.1:1", "--json")
+    (error,) = answer.errors
+    assert (answer.exit_code, error["code"]) == (3, "unreachable")
+    assert "127.0.0.1:1" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["somewhere"], "'somewhere' names no scheme"),
+        (["gpib://7"], "no installed driver opens gpib addresses; what can be probed: modbus-tcp"),
+        (["sim:x"], "sim:x exists only inside a simulation"),
+        (["modbus-tcp://"], "modbus-tcp://: 'modbus-tcp://' is no modbus-tcp://host:port"),
+        (["modbus-tcp://127.0.0.1:99999"], "'modbus-tcp://127.0.0.1:99999': Port out of range"),
+        (["modbus-tcp://127.0.0.1:1", "--driver", "ea_psd"], "no driver 'ea_psd' is installed: did you mean ea_psb?"),
+        (["modbus-tcp://127.0.0.1:1", "--driver", "sim_io"], "the driver sim_io does not open modbus-tcp addresses"),
+    ],
+)
+def test_an_address_that_cannot_be_probed_is_refused(arguments: list[str], message: str) -> None:
+    answer = cycler("drivers", "probe", *arguments)
+    assert (answer.exit_code, answer.out) == (2, "")
+    assert answer.err.startswith(f"error: {message}")
+
+
+def test_the_installed_drivers_are_listed() -> None:
+    listed = cycler("drivers", "list", "--json").document["drivers"]
+    assert "ea_psb" in {driver["name"] for driver in listed}
+    assert "ea_psb" in cycler("drivers", "list").out
+
+
+# Racks.
+
+RACK = """\
+rack: {id: R1}
+devices:
+  - {id: psb-01, driver: ea_psb, resource: "modbus-tcp://127.0.0.1:1502", rated: RATED}
+  - {id: io-01, driver: sim_io, resource: "sim:io-01"}
+bays:
+  - {id: B01, contactor: io-01/DO0, positions: {A1: {channel: psb-01/1}}}
+"""
+
+
+def rack(rated: str = "{voltage: 10 V, current: 15 A, power: 150 W}", more: str = "") -> str:
+    Path("rack.yaml").write_text(RACK.replace("RATED", rated) + more)
+    return "rack.yaml"
+
+
+def test_a_rack_file_is_checked_and_counted(recipe: str) -> None:
+    answer = cycler("config", "check", rack())
+    assert answer.exit_code == 0
+    assert "rack R1: devices 2, bays 1, positions 1" in answer.out
+    assert "no run can start" not in answer.out
+
+
+def test_what_keeps_a_run_from_starting_on_a_rack_is_told(recipe: str) -> None:
+    answer = cycler("config", "check", rack(more="power_limit: 5 kW\n"))
+    assert answer.exit_code == 0
+    assert "no run can start on it: rack.yaml:7: power_limit: not available in this version" in answer.out
+    document = cycler("config", "check", "rack.yaml", "--json").document
+    assert [problem["line"] for problem in document["not_yet"]] == [7]
+
+
+def test_a_world_is_checked_against_its_rack(recipe: str) -> None:
+    Path("world.yaml").write_text("cells: {default: nmc811-21700}\ndefects: [{at: B01/A1, defect: gasing}]\n")
+    answer = cycler("config", "check", rack(), "--world", "world.yaml")
+    assert answer.exit_code == 2
+    assert answer.err.startswith("error: world.yaml:2: B01/A1: no defect 'gasing' is simulated")
+
+
+def test_a_recipe_is_checked_against_the_channels_of_a_rack(recipe: str) -> None:
+    assert cycler("recipe", "check", recipe, "--config", rack()).exit_code == 0
+    answer = cycler("recipe", "check", recipe, "--config", rack("{voltage: 10 V, current: 2 A, power: 20 W}"))
+    assert answer.exit_code == 2
+    assert "short.yaml:6: step up" in answer.err
+
+
+def test_a_channel_that_does_not_tell_its_range_is_named(recipe: str) -> None:
+    notes = cycler("recipe", "check", recipe, "--config", rack("{voltage: 10 V}"), "--json").document["notes"]
+    assert notes == ["psb-01 does not tell its range before it is connected: give `rated`"]
+
+
+def test_simulated_instruments_listen_on_loopback_only(recipe: str) -> None:
+    file = Path(rack())
+    file.write_text(file.read_text().replace("127.0.0.1", "192.0.2.7"))
+    answer = cycler("sim", "--config", file)
+    assert answer.exit_code == 2
+    assert "psb-01: modbus-tcp://192.0.2.7:1502: simulated instruments listen on loopback only" in answer.err
+
+
+def test_the_schema_of_recipes_is_json() -> None:
+    assert json.loads(cycler("recipe", "schema").out)["title"] == "Recipe"

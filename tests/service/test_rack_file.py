@@ -1,0 +1,303 @@
+"""A rack file is read whole: what it names must be there, of the right kind, and nothing may be named twice."""
+
+from functools import reduce
+from pathlib import Path
+
+import pytest
+
+from cycler.contract.plugin import Resource
+from cycler.model.rack import ChannelRef, PositionId
+from cycler.recipe.problems import InvalidFile, Problem
+from cycler.service.configuration import Configuration
+from cycler.service.rack_file import load_configuration
+
+DEMO = Path(__file__).parents[2] / "cycler" / "cli" / "demo_rack"
+
+DOCUMENTED = """
+rack: {id: R1, purpose: production}
+devices:
+  - {id: psb-01, driver: ea_psb, resource: "modbus-tcp://127.0.0.1:1502", on_controller_loss: stop}
+  - {id: bt-01, driver: keysight_bt2200, resource: "scpi-tcp://127.0.0.1:5025", on_controller_loss: finish-step, proof_test: bt-01-proof.yaml, temperature_guard: independent}
+  - {id: ch-01, driver: watlow_f4t, resource: "modbus-rtu:///dev/ttyUSB0?baud=38400&unit=1"}
+  - {id: io-01, driver: moxa_iologik, resource: "modbus-tcp://127.0.0.1:1503"}
+  - {id: tc-01, driver: modbus_map, map: tc-module.yaml, resource: "modbus-tcp://127.0.0.1:1504"}
+bays:
+  - id: B01
+    chamber: ch-01
+    contactor: io-01/DO0
+    positions:
+      A1: {channel: psb-01/1, temperature: tc-01/1}
+      A2..A33: {channel: bt-01/101..132, temperature: tc-01/2}
+interlocks:
+  - {id: estop, input: io-01/DI0, active: low, scope: rack, action: off-latched}
+store: {path: /var/lib/cycler}
+scada: {endpoint: "opc.tcp://0.0.0.0:4840"}
+hmi: {listen: "127.0.0.1:8080"}
+"""  # noqa: E501 (as it is documented)
+
+_INSTALLED = {
+    'keysight_bt2200, resource: "scpi-tcp://127.0.0.1:5025"': 'sim_cycler, resource: "sim:bt-01", channels: 132',
+    'moxa_iologik, resource: "modbus-tcp://127.0.0.1:1503"': 'sim_io, resource: "sim:io-01"',
+    "modbus_map, map: tc-module.yaml": "sim_temperature",
+    "modbus-tcp://127.0.0.1:1504": "sim:tc-01",
+    '  - {id: ch-01, driver: watlow_f4t, resource: "modbus-rtu:///dev/ttyUSB0?baud=38400&unit=1"}\n': "",
+    "    chamber: ch-01\n": "",
+}
+OF_THIS_VERSION = reduce(lambda text, pair: text.replace(*pair), _INSTALLED.items(), DOCUMENTED)
+"""The same with the drivers that are installed; nobody drives a chamber yet."""
+
+DEVICES = """\
+  - {id: bt-01, driver: sim_cycler, resource: "sim:bt-01", channels: 4}
+  - {id: tc-01, driver: sim_temperature, resource: "sim:tc-01", channels: 4}
+  - {id: io-01, driver: sim_io, resource: "sim:io-01"}
+"""
+SIM = 'driver: sim_cycler, resource: "sim:x"'
+PSB = 'driver: ea_psb, resource: "modbus-tcp://127.0.0.1'
+POSITIONS = "{A1: {channel: bt-01/1, temperature: tc-01/1}}"
+
+
+def loaded(folder: Path, text: str) -> Configuration:
+    file = folder / "rack.yaml"
+    file.write_text(text)
+    return load_configuration(file)
+
+
+def rack(
+    positions: str = POSITIONS, *, devices: str = DEVICES, bay: str = "", more: str = "", purpose: str = ""
+) -> str:
+    """One line for the rack, one a device from line 3 on, one for the bay's keys and one for its positions."""
+    return (
+        f"rack: {{id: R1{purpose}}}\ndevices:\n{devices}bays:\n"
+        f"  - {{id: B01, contactor: io-01/DO0{bay},\n     positions: {positions}}}\n{more}"
+    )
+
+
+def problems(folder: Path, text: str) -> tuple[Problem, ...]:
+    with pytest.raises(InvalidFile) as refused:
+        loaded(folder, text)
+    return refused.value.problems
+
+
+def problem(folder: Path, text: str) -> Problem:
+    """The one and only."""
+    (found,) = problems(folder, text)
+    return found
+
+
+# What loads.
+
+
+def test_the_documented_rack_loads(tmp_path: Path) -> None:
+    configuration = loaded(tmp_path, OF_THIS_VERSION)
+    (bay,) = configuration.rack.bays.values()
+    assert len(bay.positions) == 33
+    assert configuration.store == Path("/var/lib/cycler")
+    assert [device.settings.device for device in configuration.devices] == ["psb-01", "bt-01", "io-01", "tc-01"]
+    assert [interlock.interlock for interlock in configuration.rack.interlocks] == ["estop"]
+
+
+def test_a_row_of_positions_takes_a_row_of_channels_and_may_share_a_sensor(tmp_path: Path) -> None:
+    bay = loaded(tmp_path, OF_THIS_VERSION).rack.bays
+    (positions,) = (each.positions for each in bay.values())
+    for number in (2, 17, 33):
+        position = positions[PositionId(f"B01/A{number}")]
+        assert position.channels == (ChannelRef(device="bt-01", channel=str(99 + number)),)
+        assert position.temperature == ChannelRef(device="tc-01", channel="2")
+
+
+def test_drivers_that_are_not_installed_are_each_named_with_their_line_and_nothing_else_is(tmp_path: Path) -> None:
+    found = problems(tmp_path, DOCUMENTED)
+    assert [(each.line, each.message.split(": ", 1)[1]) for each in found] == [
+        (5, "`keysight_bt2200` is not one of its words"),
+        (6, "`watlow_f4t` is not one of its words"),
+        (7, "`moxa_iologik` is not one of its words"),
+        (8, "`modbus_map` is not one of its words"),
+    ]
+    assert all("ea_psb" in each.hint for each in found)
+
+
+def test_a_misspelt_driver_gets_the_nearest_one(tmp_path: Path) -> None:
+    assert problem(tmp_path, rack(devices=DEVICES.replace("sim_io", "sim_oi"))).hint == "did you mean sim_io?"
+
+
+def test_ratings_and_accuracies_become_numbers_and_percentages_are_of_the_rating(tmp_path: Path) -> None:
+    keys = "rated: {voltage: 10 V, current: 15 A, power: 150 W}, accuracy: {voltage: 5 mV, current: 0.2 %}"
+    text = rack(devices=DEVICES.replace("channels: 4}", f"channels: 4, {keys}}}", 1))
+    settings = loaded(tmp_path, text).devices[0].settings
+    assert (settings.rated_voltage_v, settings.rated_current_a, settings.rated_power_w) == (10.0, 15.0, 150.0)
+    assert (settings.voltage_accuracy_v, settings.current_accuracy_a) == (0.005, pytest.approx(0.03))
+    assert settings.options == {"channels": "4"}
+
+
+def test_a_relative_store_lies_beside_the_rack_file(tmp_path: Path) -> None:
+    assert loaded(tmp_path, rack(more="store: {path: record}\n")).store == tmp_path / "record"
+
+
+def test_the_hash_of_a_configuration_is_that_of_its_file(tmp_path: Path) -> None:
+    first = loaded(tmp_path, rack()).content_hash
+    assert loaded(tmp_path, rack()).content_hash == first
+    assert loaded(tmp_path, rack() + "# a word\n").content_hash != first
+
+
+# What is refused, whoever loads it.
+
+
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [
+        ("{A1: {channel: bt-02/1}}", "channel: there is no device `bt-02`"),
+        ("{A1: {channel: bt-01}}", "channel: `bt-01` is no channel of a device"),
+        ("{A1: {channel: bt-01/5}}", "channel: bt-01 has no channel 5"),
+        ("{A1: {channel: tc-01/1}}", "channel: tc-01 is a temperature input, a cycler is due here"),
+        (
+            "{A1: {channel: bt-01/1, temperature: bt-01/2}}",
+            "temperature: bt-01 is a cycler, a temperature input is due here",
+        ),
+        ("{A1: {channel: bt-01/1, temperature: tc-01/9}}", "temperature: tc-01 has no channel 9"),
+        ("{A1: {channel: bt-01/1}, A2: {channel: bt-01/1}}", "the channel bt-01/1 is at B01/A1 and at B01/A2"),
+        ("{A1: {channel: bt-01/1+bt-01/1}}", "channel: a channel is there twice"),
+        ("{A1: {channel: bt-01/1}, A1..A2: {channel: bt-01/2..3}}", "the position B01/A1 is there twice"),
+        ("{A1..A3: {channel: bt-01/1..2}}", "channel: `bt-01/1..2` names 2 channels for 3 positions"),
+        ("{A1..A3: {channel: bt-01/3..1}}", "channel: `bt-01/3..1` names 0 channels for 3 positions"),
+        ("{A1..A2: {channel: bt-01/1}}", "channel: 2 positions cannot share a channel"),
+        ("{A1..A4: {channel: bt-01/2..5}}", "channel: bt-01 has no channel 5"),
+        ("{A3..A1: {channel: bt-01/1}}", "`A3..A1` is no range upwards of at most 1024 positions"),
+        ("{A1..A9999999: {channel: bt-01/1}}", "`A1..A9999999` is no range upwards of at most 1024 positions"),
+        ("{A1/2: {channel: bt-01/1}}", "`A1/2` is no position"),
+        ("{A1: {temperature: tc-01/1}}", "a position needs `channel`"),
+        ("{A1: {channel: bt-01/1, chanel: bt-01/2}}", "`chanel` is no key of a position"),
+        ("{A1: bt-01/1}", "a position is `key: value` entries, not one value"),
+        ("{A1: {channel: bt-01/1, empty: yes}}", "empty: `yes` is not one of its words"),
+        ("{}", "the bay B01 has no positions"),
+    ],
+)  # fmt: skip
+def test_a_position_that_cannot_be_is_refused(tmp_path: Path, positions: str, message: str) -> None:
+    found = problem(tmp_path, rack(positions))
+    assert (found.line, found.message) == (8, message)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        (f'{PSB}:1", colour: red', "x: option 'colour' is unknown; there are "),
+        (f'{PSB}:1?unit=9"', "x: unit='9' is no whole number from 0 to 1"),
+        (f'{PSB}:70000"', "resource: 'modbus-tcp://127.0.0.1:70000': Port out of range"),
+        (f'{PSB}:0"', "resource: 'modbus-tcp://127.0.0.1:0': nothing can be reached at port 0"),
+        (f'{PSB}:1?unit=0&unit=1"', "resource: 'modbus-tcp://127.0.0.1:1?unit=0&unit=1' gives an option twice"),
+        ('driver: ea_psb, resource: "scpi-tcp://127.0.0.1:1"', "x: its driver does not open scpi-tcp addresses"),
+        ('driver: ea_psb, resource: "127.0.0.1:1502"', "resource: '127.0.0.1:1502'"),
+        ("driver: ea_psb", "a device needs `resource`"),
+        (f"{SIM}, channels: 0", "x: channels: '0' is no whole number from 1 to 1024"),
+        (f"{SIM}, channels: [1, 2]", "`channels` is no key of a device"),
+        (f"{SIM}, rated: {{voltage: 0 V}}", "voltage: 0 V is not above 0"),
+        (f"{SIM}, rated: {{voltage: 10 A}}", "voltage: `10 A` is a current, not a voltage"),
+        (f"{SIM}, rated: {{volts: 10 V}}", "`volts` is no key of `rated`"),
+        (f"{SIM}, accuracy: {{voltage: 0.1 %}}", "voltage: 0.1 % of what?"),
+        (f"{SIM}, on_controller_loss: pray", "on_controller_loss: `pray` is not one of its words"),
+    ],
+)
+def test_a_device_that_cannot_be_is_refused(tmp_path: Path, device: str, message: str) -> None:
+    found = problem(tmp_path, rack(devices=f"{DEVICES}  - {{id: x, {device}}}\n"))
+    assert found.line == 6
+    assert found.message.startswith(message)
+
+
+def test_a_device_stands_in_the_file_once(tmp_path: Path) -> None:
+    found = problem(tmp_path, rack(devices=f"{DEVICES}  - {{id: bt-01, {SIM}}}\n"))
+    assert (found.line, found.message) == (6, "the device bt-01 is there twice")
+
+
+def test_a_device_is_entries(tmp_path: Path) -> None:
+    message = "a device is `key: value` entries, not one value"
+    assert problem(tmp_path, rack(devices=DEVICES + "  - sim_io\n")).message == message
+
+
+def test_what_hangs_on_a_device_that_was_refused_is_not_refused_once_more(tmp_path: Path) -> None:
+    found = problem(tmp_path, rack(devices=DEVICES.replace("channels: 4}", "channels: four}", 1)))
+    assert found.line == 3
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("tc-01/1", "contactor: tc-01 is a temperature input, a digital I/O is due here"),
+        ("io-01/DO9", "contactor: io-01 has no output DO9"),
+        ("io-01/DI0", "contactor: io-01 has no output DI0"),
+        ("io-02/DO0", "contactor: there is no device `io-02`"),
+    ],
+)
+def test_a_contactor_must_be_an_output_that_is_there(tmp_path: Path, reference: str, message: str) -> None:
+    assert problem(tmp_path, rack().replace("io-01/DO0", reference)).message == message
+
+
+def test_an_interlock_must_be_an_input_that_is_there(tmp_path: Path) -> None:
+    more = "interlocks: [{id: estop, input: io-01/DO0, active: low, scope: rack, action: off}]\n"
+    found = problem(tmp_path, rack(more=more))
+    assert (found.line, found.message, found.hint) == (9, "input: io-01 has no input DO0", "did you mean DI0?")
+
+
+def test_all_problems_come_together_in_the_order_of_their_lines(tmp_path: Path) -> None:
+    text = rack("{A1: {channel: bt-01/9}}", devices=DEVICES.replace("sim_io", "sim_oi"), more="colour: red\n")
+    assert [each.line for each in problems(tmp_path, text)] == [5, 8, 9]
+
+
+# What is understood, but stands in the way of a run.
+
+
+def test_the_demo_rack_asks_for_nothing_that_control_cannot_do() -> None:
+    assert load_configuration(DEMO / "rack.yaml").not_yet == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (rack(purpose=", purpose: abuse"), 1, "purpose: abuse"),
+        (rack(bay=", power_limit: 5 kW"), 7, "bay B01: power_limit"),
+        (rack(bay=", press: io-01/DO1"), 7, "bay B01: press"),
+        (rack("{A1: {channel: bt-01/1+bt-01/2}}"), 8, "channels in parallel"),
+        (rack(more="power_limit: 10 kW\n"), 9, "power_limit"),
+        (
+            rack(more="interlocks: [{id: estop, input: io-01/DI0, active: low, scope: rack, action: off}]\n"),
+            9,
+            "interlock estop",
+        ),
+        (
+            rack(devices=DEVICES.replace("channels: 4}", "channels: 4, on_controller_loss: finish-step}", 1)),
+            3,
+            "bt-01: on_controller_loss: finish-step",
+        ),
+        (
+            rack(devices=DEVICES.replace("channels: 4}", "channels: 4, temperature_guard: independent}", 1)),
+            3,
+            "bt-01: temperature_guard: independent",
+        ),
+        (rack(devices=DEVICES.replace("channels: 4}", "channels: 4, proof_test: p.yaml}", 1)), 3, "bt-01: proof_test"),
+        (
+            rack(devices=DEVICES.replace("4}", "4, override: {by: me, reason: trust, expires: 2027-01-01}}", 1)),
+            3,
+            "bt-01: override",
+        ),
+    ],
+)
+def test_what_control_cannot_do_yet_is_on_record_with_its_line(
+    tmp_path: Path, text: str, line: int, message: str
+) -> None:
+    (found,) = loaded(tmp_path, text).not_yet
+    assert (found.line, found.message) == (line, f"{message}: not available in this version")
+    assert found.hint
+
+
+def test_the_documented_rack_names_everything_that_would_be_ignored(tmp_path: Path) -> None:
+    named = [each.message.split(": not available")[0] for each in loaded(tmp_path, OF_THIS_VERSION).not_yet]
+    assert named == [
+        "bt-01: on_controller_loss: finish-step",
+        "bt-01: temperature_guard: independent",
+        "bt-01: proof_test",
+        "interlock estop",
+    ]
+
+
+def test_a_resource_is_taken_apart() -> None:
+    resource = Resource.parse("modbus-tcp://127.0.0.1:1502?unit=1&scpi=5101")
+    assert (resource.scheme, resource.host, resource.port) == ("modbus-tcp", "127.0.0.1", 1502)
+    assert resource.query == {"unit": "1", "scpi": "5101"}
