@@ -170,7 +170,7 @@ class MemoryTransport(asyncio.Transport):
 
     def deliver(self) -> None:
         """Hand over what has arrived, as far as the reader and the cable let it."""
-        while self._arrived and self._protocol is not None and (self._lost or not self._reading_paused):
+        while self._arrived and self._inbox and self._protocol is not None and (self._lost or not self._reading_paused):
             if self._network.is_unplugged(self.address):
                 return
             self._arrived -= 1
@@ -218,8 +218,10 @@ class MemoryTransport(asyncio.Transport):
             self._lose(None)
 
     def abort(self) -> None:
-        """The other end sees a reset."""
+        """The other end sees a reset. What a pulled cable has kept from arriving is taken back, as a kernel does."""
         if not self._closing:
+            if self._network.is_unplugged(self.address):
+                self.peer._inbox.clear()
             self._lose(None)
             self._post_reset()
 

@@ -2,8 +2,9 @@
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +14,7 @@ DONE, FAILED, WRONG_USE, UNREACHABLE, REFUSED, REJECTED = range(6)
 """The exit codes: 1 failed, 2 wrong use or invalid file, 3 device or service unreachable, 4 refused by safety,
 5 done but cells were rejected (only with `--strict`)."""
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143  # as shells have it: 128 + the signal's number
 
 
 class Failure(Exception):
@@ -70,6 +71,23 @@ def system_text(error: OSError) -> str:
     """What the operating system said, without its number: `demo: Permission denied`."""
     reason = error.strerror or str(error)
     return f"{error.filename}: {reason}" if error.filename else reason
+
+
+@contextmanager
+def ending_in_order() -> Iterator[Callable[[int], int]]:
+    """SIGTERM does what Ctrl-C does: outputs are opened, files closed. Gives what tells the two apart in an exit code."""
+    received = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal received
+        received = True
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield lambda code: TERMINATED if received and code == INTERRUPTED else code
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def run_and_explain(app: typer.Typer, arguments: Sequence[str] | None) -> int:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cycler.cli.errors import DONE, REJECTED
 from cycler.model.results import CellResult
 from cycler.service.lot import REPORT, Lot
+
+PIPE_WIDTH = 200
 
 _STYLES = {"pass": "green", "fail": "bold red", "quarantine": "bold magenta", "retest": "yellow", "not-run": "dim"}
 
@@ -20,12 +23,14 @@ def show_lot(lot: Lot, out: Path | None, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(_document(lot, out), indent=2) + "\n")
         return
-    console = Console(highlight=False)
+    piped = not sys.stdout.isatty()  # whoever reads a file or a pipe wants whole lines, however wide
+    console = Console(highlight=False, width=PIPE_WIDTH if piped else None)
     console.print(f"[bold]Run {lot.run.run_id}[/]  {lot.run.recipe_name} {lot.run.recipe_version}")
     console.print(_table(lot))
     for cell in lot.cells:
         if cell.verdict != "pass":
-            console.print(f"[bold]{cell.position}[/] {cell.cell}: {_why(lot, cell)}", soft_wrap=True)
+            why = escape(f"{cell.cell}: {_why(lot, cell)}")
+            console.print(f"[bold]{cell.position}[/] {why}", soft_wrap=piped)
     passed = len(lot.cells) - lot.rejected
     sys.stdout.write(f"{passed} of {len(lot.cells)} cells passed; events {lot.event_hash[:16]}\n")
     if out is not None:
@@ -43,19 +48,19 @@ def _table(lot: Lot) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("Ah", "eff. %", "mOhm", "end V"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("verdict", "reason"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("reason", overflow="fold")
     for cell in lot.cells:
         verdict = f"{cell.verdict} {cell.grade}" if cell.grade else cell.verdict
         table.add_row(
             cell.position,
-            cell.cell,
+            escape(cell.cell),
             _number(cell.capacity_ah, 3),
             _number(_times(cell.cycle_efficiency_ratio, 100), 1),
             _number(_times(cell.dcir_ohm, 1000), 1),
             _number(cell.end_voltage_v, 3),
             f"[{_STYLES[cell.verdict]}]{verdict}[/]",
-            ";".join(cell.reason_codes),
+            " ".join(cell.reason_codes),
         )
     return table
 

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -19,9 +18,11 @@ def shown_progress(console: Console) -> Iterator[Callable[[Sequence[BayProgress]
     if console.is_terminal:
         with Progress(
             TextColumn("{task.fields[bay]}"),
-            BarColumn(),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:3.0f}%"),
             TextColumn("{task.fields[text]}"),
             console=console,
+            expand=True,
             transient=True,
         ) as bars:
             yield _Bars(bars).show
@@ -54,12 +55,11 @@ class _Lines:
 
 
 def _text(bay: BayProgress) -> str:
-    return (
-        f"{bay.step:<18}  {bay.cells - bay.ended} of {bay.cells} cells running  after {_clock(bay.elapsed_s)}"
-        f"  remaining {_clock(bay.remaining_s)}  ETA {bay.eta_utc:%H:%M}"
-    )
+    running = f"{bay.cells - bay.ended} of {bay.cells} run"
+    return f"{bay.step:<18.18}  {running:<15}  {_clock(bay.remaining_s)} left  ETA {bay.eta_utc:%H:%M}"
 
 
 def _clock(seconds: float) -> str:
-    """`3:05:00`."""
-    return str(timedelta(seconds=round(seconds)))
+    """`3:05`, hours and minutes."""
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}:{minutes % 60:02}"

@@ -36,11 +36,22 @@ def following(program: Program, cursor: Cursor) -> Cursor | None:
     return _settle(program, cursor.index + 1, cursor.turns)
 
 
-def jump(program: Program, cursor: Cursor, target: int) -> Cursor:
-    """The step at `target`: loops that enclose both places keep their turn, others begin anew."""
+def jump(program: Program, cursor: Cursor, target: int) -> Cursor | None:
+    """The step at `target`: loops that enclose both places keep their turn, others begin anew.
+
+    Going back uses up a turn of the innermost loop around both, and without one left that loop is over: so every
+    recipe ends. None where nothing follows then.
+    """
     turns = {turn.start: turn for turn in cursor.turns}
-    around = tuple(turns.get(start, Turn(start, 0)) for start in _enclosing(program, target))
-    return Cursor(target, around)
+    around = [turns.get(start, Turn(start, 0)) for start in _enclosing(program, target)]
+    if target <= cursor.index and around:
+        start, turn = around[-1].start, around[-1].turn + 1
+        loop = program[start]
+        assert isinstance(loop, LoopStart)  # noqa: S101 (a turn is a loop's)
+        if turn >= loop.times:
+            return _settle(program, loop.end + 1, tuple(around[:-1]))
+        around[-1] = Turn(start, turn)
+    return Cursor(target, tuple(around))
 
 
 def step_at(program: Program, cursor: Cursor) -> PlanStep:

@@ -67,7 +67,7 @@ def findings(
                 code=code,
                 title=title,
                 expected="The recipe runs to its end.",
-                came=" ".join(part for part in (outcome.detail, _last_step(steps)) if part),
+                came=" ".join(part for part in (_sentence(outcome.detail), _last_step(steps)) if part),
                 to_do=_to_do(code),
             ),
         )
@@ -137,6 +137,10 @@ def _last_step(steps: Sequence[StepResult]) -> str:
         f"{step.stop_reason}: {why}. It stood at {step.end_voltage_v:.3f} V and {step.end_current_a:.3f} A, "
         f"at most {step.temperature_degc_max:.1f} °C."
     )
+
+
+def _sentence(text: str) -> str:
+    return text and f"{text[0].upper()}{text[1:].removesuffix('.')}."
 
 
 def _trip_name(code: str) -> str:

@@ -21,6 +21,7 @@ from pymodbus.pdu.bit_message import ReadCoilsRequest, WriteSingleCoilRequest
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, WriteSingleRegisterRequest
 
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
+from drivers.links.connection import reset
 from drivers.links.queue import Priority, TransactionQueue
 
 # What pymodbus logs it also reports, and we raise it: without a handler it would write to stderr beside the program.
@@ -130,10 +131,14 @@ class ModbusLink:
         return any(body[1:])
 
     def close(self) -> None:
-        """Drop the connection. The next transaction opens a new one."""
+        """Drop the connection. The next transaction opens a new one.
+
+        It is reset, not closed: a write that a pulled cable has held back must not arrive when the cable is back.
+        """
         client, self._client = self._client, None
         if client is not None:
             self._fail_pending(client)
+            reset(client.ctx.transport)
             client.close()
 
     async def _transact(

@@ -3,6 +3,7 @@
 import asyncio
 
 from cycler.contract.errors import LinkError, ProtocolError
+from drivers.links.connection import reset
 from drivers.links.queue import Priority, TransactionQueue
 
 
@@ -52,9 +53,9 @@ class ScpiLink:
             self._queue.leave()
 
     def close(self) -> None:
-        """Drop the connection. The next message opens a new one."""
+        """Drop the connection, as `ModbusLink.close` does. The next message opens a new one."""
         if self._streams is not None:
-            self._streams[1].close()
+            reset(self._streams[1].transport)
             self._streams = None
 
     async def _exchange(self, text: str, *, answered: bool) -> str:

@@ -3,7 +3,7 @@
 Per cell, charging current positive (the tables in `sims/cells/data` were identified for exactly this):
 
     v = ocv(soc) + (T - 298.15 K) dU/dT + i r_ohm + (2 R T / F) asinh(i / 2 i0) + u1 + u2
-    du_k/dt = (r_k i - u_k) / tau_k          dsoc/dt = (i - leak - v / short) / capacity
+    du_k/dt = (r_k i - u_k) / tau_k          dsoc/dt = (i - lost - leak - v / short) / capacity
     C dT/dt = i (v - ocv) + i T dU/dT + v²/short - hA (T - ambient)
 
 Within a step the currents are constant, so the three decays are exact.
@@ -46,6 +46,7 @@ class CellPhysics:
     soc: float
     resistance_factor: float = 1.0
     leak_a: float = 0.0
+    charge_loss_ratio: float = 0.0  # of the charging current, to side reactions
     contact_ohm: float = 0.0  # in the current path only: the sense wires do not see it
     heat_capacity_j_per_k: float = HEAT_CAPACITY_J_PER_K
     heat_loss_w_per_k: float = HEAT_LOSS_W_PER_K
@@ -64,6 +65,7 @@ class Circuits:
         self._capacity_ah = np.array([cell.capacity_ah for cell in cells])
         self._resistance_factor = np.array([cell.resistance_factor for cell in cells])
         self._leak_a = np.array([cell.leak_a for cell in cells])
+        self._charge_loss_ratio = np.array([cell.charge_loss_ratio for cell in cells])
         self._short_s = np.zeros(n)  # conductance across the cell, in siemens
         self._inverse_loss_k_per_w = 1 / np.array([cell.heat_loss_w_per_k for cell in cells])
         self._ambient_k = ambient_degc + ZERO_DEGC_K
@@ -145,10 +147,11 @@ class Circuits:
         )
         np.multiply(self._r_k_ohm, current_a, out=self._target[:2])
         short_a = self.voltage_v * self._short_s
-        self._soc_per_s = (current_a - self._leak_a - short_a) / (3600 * self._capacity_ah)
-        self._extra_heat_w = current_a * self._decaying[2] * self._entropy_v_per_k + self.voltage_v * short_a
         np.maximum(current_a, 0, out=self._flow_a[0])
         np.subtract(self._flow_a[0], current_a, out=self._flow_a[1])
+        lost_a = self._flow_a[0] * self._charge_loss_ratio
+        self._soc_per_s = (current_a - lost_a - self._leak_a - short_a) / (3600 * self._capacity_ah)
+        self._extra_heat_w = current_a * self._decaying[2] * self._entropy_v_per_k + self.voltage_v * short_a
         fastest_per_s = float(np.abs(self._soc_per_s).max())
         slowest_per_s = 1 / (REFRESH_S if current_a.any() else REST_REFRESH_S)
         self.ageing_per_s = max(fastest_per_s / REFRESH_SOC, slowest_per_s)

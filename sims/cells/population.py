@@ -14,6 +14,7 @@ DEFAULT_OCV = "ocv_nmc811_graphite"
 DEFAULT_CIRCUIT = "ecm_2rc_nmc811_graphite"
 DEFAULT_STATE = "formed@30%"
 LEAK_A_PER_AH = 5e-6  # a healthy cell
+CHARGE_LOSS_RATIO = 0.003  # of a formed cell: later cycles give back 99.5 to 99.9 % of their charge
 CONTACT_OHM = 1e-3
 CAPACITY_TO_RESISTANCE = -0.3  # correlation: a cell with more to give resists less
 
@@ -57,6 +58,7 @@ def _drawn(cell: SimulatedCell, random: np.random.Generator, *, ideal: bool) -> 
         soc=_soc(cell.state or simulation.state or DEFAULT_STATE, cell.cell_type),
         resistance_factor=1 + spread.resistance * resistance_draw,
         leak_a=leak_a * float(np.exp(spread.leak_log * leak_draw)),
+        charge_loss_ratio=CHARGE_LOSS_RATIO,
         contact_ohm=random.uniform(*spread.contact_ohm),
         # Other sizes keep the time constant.
         heat_capacity_j_per_k=HEAT_CAPACITY_J_PER_K * nominal_ah / CIRCUIT_CAPACITY_AH,

@@ -343,3 +343,11 @@ def test_charge_is_recomputed_exactly_from_the_readings(currents: list[float], o
 def test_an_order_is_asked_for_once() -> None:
     bench = started(plan(rest(5), rest(5))).run()
     assert sum(isinstance(event, OrderDue) for event in bench.events) == 2
+
+
+def test_going_back_within_a_loop_uses_up_its_turns() -> None:
+    back = until(compare("time", ">=", 3), outcome="goto", goto=1)
+    loop = (LoopStart(times=3, end=3), rest(2, step_id="a"), charge(1.0, back, step_id="b"), LoopEnd(start=0))
+    bench = started(plan(*loop, rest(2, step_id="c"))).run(1000)
+    assert [result.step_id for result in bench.results] == ["a", "b", "a", "b", "a", "b", "c"]
+    assert bench.over.end == "completed"

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from drivers.links.modbus import Block, ModbusLink, Withdrawn
 from drivers.links.queue import Priority
-from sims.loop import run_virtual
+from sims.loop import VirtualLoop, run_virtual
+from sims.transport import Address
 
 PORT = 15020
 TWO = Block(100, struct.Struct(">2H"))
@@ -280,5 +281,30 @@ def test_whatever_comes_back_it_is_a_device_error_or_a_value(chunks: list[bytes]
             for _ in range(2):
                 with contextlib.suppress(DeviceError):
                     assert len(await link.read(TWO, SWEEP)) == 2
+
+    run_virtual(main())
+
+
+def test_a_write_that_a_pulled_cable_held_back_never_arrives() -> None:
+    seen: list[bytes] = []
+
+    def echo(request: bytes) -> bytes:
+        seen.append(request[7:])
+        return frame(request, request[7:])
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        assert loop.network is not None
+        address = Address("127.0.0.1", PORT)
+        async with served(echo) as link:
+            await link.write_coil(405, False, SWEEP)
+            loop.network.unplug(address)
+            with pytest.raises(LinkError):
+                await link.write_coil(405, True, SWEEP)
+            loop.network.plug(address)
+            await asyncio.sleep(60.0)
+            await link.write_coil(405, False, SWEEP)
+        assert [request[3:] for request in seen] == [b"\x00\x00", b"\x00\x00"]
 
     run_virtual(main())
