@@ -6,6 +6,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import typer
@@ -13,6 +15,9 @@ import typer
 DONE, FAILED, WRONG_USE, UNREACHABLE, REFUSED, REJECTED = range(6)
 """The exit codes: 1 failed, 2 wrong use or invalid file, 3 device or service unreachable, 4 refused by safety,
 5 done but cells were rejected (only with `--strict`)."""
+
+TRACEBACK = "CYCLER_TRACEBACK"
+"""The environment variable that shows the traceback of a bug."""
 
 INTERRUPTED, TERMINATED = 130, 143  # as shells have it: 128 + the signal's number
 
@@ -75,7 +80,7 @@ def system_text(error: OSError) -> str:
 
 @contextmanager
 def ending_in_order() -> Iterator[Callable[[int], int]]:
-    """SIGTERM does what Ctrl-C does: outputs are opened, files closed. Gives what tells the two apart in an exit code."""
+    """SIGTERM does what Ctrl-C does: outputs are opened, files closed. The call given tells their exit codes apart."""
     received = False
 
     def interrupt(*_: object) -> None:
@@ -88,6 +93,16 @@ def ending_in_order() -> Iterator[Callable[[int], int]]:
         yield lambda code: TERMINATED if received and code == INTERRUPTED else code
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def explain_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """For `sys.excepthook`: what nobody expected is a bug of ours, and is told in one line."""
+    place = ""
+    while trace is not None:
+        place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    hint = f"set {TRACEBACK}=1 and run it again to see all of it"
+    sys.stderr.write(f"error: this is a bug in the program: {kind.__name__} at {place}: {error} ({hint})\n")
 
 
 def run_and_explain(app: typer.Typer, arguments: Sequence[str] | None) -> int:

@@ -10,7 +10,7 @@ import typer
 from cycler.cli.config import app as config
 from cycler.cli.demo import demo
 from cycler.cli.drivers import app as drivers
-from cycler.cli.errors import WRONG_USE, ending_in_order, run_and_explain
+from cycler.cli.errors import TRACEBACK, WRONG_USE, ending_in_order, explain_bug, run_and_explain
 from cycler.cli.recipe import app as recipe
 from cycler.cli.sim import sim
 from cycler.cli.simulate import simulate
@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 (open to the end)
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no Ω is no reason to fail
+    if not os.environ.get(TRACEBACK):
+        sys.excepthook = explain_bug
     with ending_in_order() as ended:
         code = ended(run_and_explain(app, arguments))
     sys.exit(code)

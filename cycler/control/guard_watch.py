@@ -42,6 +42,9 @@ class GuardWatch:
         The counters at the step's entry, along its direction and against it: neither may move too much.
         """
         guard = self.guard
+        if self.state.count:  # the next reading confirms the violation or wipes it out
+            quiet.never()
+            return
         match guard.quantity:
             case "voltage":
                 quiet.v_lo, quiet.v_hi = max(quiet.v_lo, guard.low), min(quiet.v_hi, guard.high)

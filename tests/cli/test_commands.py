@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import SHORT_RECIPE, cycler
 
+from cycler.cli.errors import explain_bug
 from cycler.record.journal import Journal
 from cycler.record.reader import Reader
 from cycler.service.clock import utcnow
@@ -296,3 +297,13 @@ def test_simulated_instruments_listen_on_loopback_only(recipe: str) -> None:
 
 def test_the_schema_of_recipes_is_json() -> None:
     assert json.loads(cycler("recipe", "schema").out)["title"] == "Recipe"
+
+
+def test_a_bug_of_ours_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise KeyError("what nobody expected")
+    except KeyError as error:
+        explain_bug(type(error), error, error.__traceback__)
+    said = capsys.readouterr().err
+    assert "bug in the program: KeyError at test_commands.py:" in said
+    assert said.count("\n") == 1
