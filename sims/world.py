@@ -18,7 +18,7 @@ from sims.cells.tables import Column
 from sims.clamps import Clamps, OneClamp
 from sims.defects import CellDefect, drawn_defects
 from sims.fixtures import Fixtures
-from sims.loop import VirtualLoop, run_on
+from sims.loop import VirtualLoop, run_inline, run_on
 from sims.network import MemoryNetwork
 from sims.seeds import generator
 from sims.terminal import Bank, Terminal
@@ -27,7 +27,6 @@ T = TypeVar("T")
 
 BEGINNING_UTC = datetime(2026, 1, 1, tzinfo=UTC)
 SIMULATORS = "cycler.simulators"
-IN_PROCESS = "sim"  # the resource scheme of devices that live in this process and need no simulator behind a wire
 SENSOR_LAG_S = 1.0  # a thermometer on a cell follows no faster; until then, reading it costs no physics
 
 
@@ -72,7 +71,7 @@ class SimulatedWorld:
         self.instruments: dict[str, object] = {}  # in-process devices by id: they outlive the drivers that connect
         self._speed = speed
         self._devices = tuple(devices)
-        self._makers = {device.device: _maker(device) for device in devices if device.resource.scheme != IN_PROCESS}
+        self._makers = {device.device: _maker(device) for device in devices if not device.resource.in_process}
         self._running: list[Simulator] = []
         self._defects = drawn_defects(declaration.defects, rack, seed=declaration.seed)
         missing = {defect.position for defect in self._defects if defect.change is None}
@@ -87,6 +86,10 @@ class SimulatedWorld:
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Once only. Raises `LeftBehind` for tasks left running and for errors that nobody handled."""
         return run_on(self.loop, main)
+
+    async def run_blocking(self, work: Callable[[], T]) -> T:
+        """Costs no simulated time."""
+        return await run_inline(work)
 
     def utcnow(self) -> datetime:
         """Never jumps."""

@@ -13,6 +13,10 @@ DeviceKind = Literal["cycler", "temperature", "chamber", "digital-io", "meter"]
 AnyDevice = CyclerDriver | TemperatureInput | ChamberDriver | DigitalIo | Meter
 
 
+IN_PROCESS = "sim"
+"""The scheme of simulated devices that live in this process."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """Where a device is: `modbus-tcp://127.0.0.1:1502?unit=1`, taken apart."""
@@ -23,6 +27,11 @@ class Resource:
     port: int | None
     path: str
     query: Mapping[str, str]
+
+    @property
+    def in_process(self) -> bool:
+        """A simulated device inside this process: it has no address."""
+        return self.scheme == IN_PROCESS
 
     @classmethod
     def parse(cls, text: str) -> "Resource":

@@ -36,6 +36,9 @@ class World(Protocol):
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run to the end on the world's own loop, in its own time."""
 
+    async def run_blocking(self, work: Callable[[], T]) -> T:
+        """Where blocking work goes: here in line, for it costs no simulated time."""
+
     def utcnow(self) -> datetime:
         """The world's wall clock; starts at 2026-01-01T00:00:00Z."""
 

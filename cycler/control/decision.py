@@ -39,7 +39,8 @@ def decide(watches: Sequence[tuple[ConditionWatch, bool]], now: Now) -> Decision
     if rank == _FAIL:
         if judgement == "lost-contact":
             return Decision(kind="fail", condition=condition, reason="lost-contact", code="LOST_CONTACT", text=text)
-        code = condition.outcome.code or _MEANT.get(condition.tests[0].quantity)
+        meant = (_MEANT[test.quantity] for test in condition.tests if test.quantity in _MEANT)
+        code = condition.outcome.code or next(meant, None)
         return Decision(kind="fail", condition=condition, reason="fail", code=code, text=text)
     if rank == _HOLD:
         return Decision(kind="hold", condition=condition, reason="hold", code=None, text=text)

@@ -250,6 +250,10 @@ class StepMachine:
         """End the run from outside. Nothing happens where it is over already."""
         if self._run.over is not None:
             return NOTHING
+        elapsed_s = self._taken_s - self._run.started_s  # quiet readings since the last kept one count, too
+        self.step_time_s += elapsed_s - self.elapsed_s
+        self.elapsed_s = elapsed_s
+        self._settle_counters()
         events: list[MachineEvent] = [KEEP] if self._step is not None else []
         self._finish(reason, text, end, code, events)
         return events

@@ -48,12 +48,6 @@ _NOT_THE_CELL: Final = frozenset(
 )
 """Says nothing against the cell itself: it may try again."""
 
-_IMPLIED: Final = {
-    "time": "TIMEOUT",
-    "total_time": "TIMEOUT",
-    "temperature": "TEMPERATURE",
-    "temperature_rise": "TEMPERATURE",
-}
 _WORSE: Final = {
     ("capacity_ah", "low"): "LOW_CAPACITY",
     ("dcir_ohm", "high"): "HIGH_DCIR",
@@ -91,11 +85,7 @@ def cell_result(cell: Cell, cell_type: CellType, outcome: CellOutcome, steps: Se
         "dcir_ohm": metrics.dcir_ohm(steps),
         "contact_ohm": metrics.contact_ohm(steps),
     }
-    codes = (
-        _codes_of_the_end(outcome, steps)
-        if outcome.ended != "completed"
-        else _codes_of_metrics(cell_type, found, steps)
-    )
+    codes = _codes_of_the_end(outcome) if outcome.ended != "completed" else _codes_of_metrics(cell_type, found, steps)
     verdict = _verdict(outcome, codes)
     return CellResult(
         cell=cell.cell_id,
@@ -130,17 +120,11 @@ def limit_code(metric: str, value: float, band: Band) -> str | None:
     return _WORSE.get((metric, side), "STATE_CONTRADICTED")
 
 
-def _codes_of_the_end(outcome: CellOutcome, steps: Sequence[StepResult]) -> tuple[str, ...]:
-    """The outcome's own code; where the recipe gave none, what the condition that was true speaks of."""
+def _codes_of_the_end(outcome: CellOutcome) -> tuple[str, ...]:
+    """The code that control gave; a run that was stopped from outside has none of its own."""
     if outcome.code is not None:
         return (outcome.code,)
-    if outcome.ended == "stopped":
-        return ("INTERRUPTED",)
-    if outcome.ended == "failed" and steps:
-        if steps[-1].stop_reason == "lost-contact":
-            return ("LOST_CONTACT",)
-        return tuple(_IMPLIED[word] for word in re.findall(r"[a-z_]+", steps[-1].stop_text) if word in _IMPLIED)[:1]
-    return ()
+    return ("INTERRUPTED",) if outcome.ended == "stopped" else ()
 
 
 def _codes_of_metrics(

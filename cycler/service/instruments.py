@@ -15,7 +15,6 @@ from cycler.service.rack_file import load_configuration
 from cycler.service.wiring import open_world
 from cycler.service.world_file import everywhere, load_world
 
-IN_PROCESS = "sim"
 SEED = 1
 
 
@@ -56,7 +55,7 @@ async def _serve(configuration: Configuration, world: World, say: Callable[[str]
     try:
         await world.start()
         for device in configuration.devices:
-            if device.settings.resource.scheme != IN_PROCESS:
+            if not device.settings.resource.in_process:
                 say(f"{device.settings.device} {device.settings.resource.text}")
         say("ready")
         await asyncio.Event().wait()
@@ -66,7 +65,7 @@ async def _serve(configuration: Configuration, world: World, say: Callable[[str]
 
 def _with_closed_contactors(configuration: Configuration) -> Configuration:
     """A contactor on a device inside this process can be closed by nobody from outside: it counts as closed."""
-    inside = {d.settings.device for d in configuration.devices if d.settings.resource.scheme == IN_PROCESS}
+    inside = {d.settings.device for d in configuration.devices if d.settings.resource.in_process}
     bays = {
         name: replace(bay, contactor=None) if bay.contactor is not None and bay.contactor.device in inside else bay
         for name, bay in configuration.rack.bays.items()
@@ -77,7 +76,7 @@ def _with_closed_contactors(configuration: Configuration) -> Configuration:
 def _refuse_outside(configuration: Configuration) -> None:
     for device in configuration.devices:
         resource = device.settings.resource
-        if resource.scheme != IN_PROCESS and not _is_loopback(resource.host):
+        if not resource.in_process and not _is_loopback(resource.host):
             name = device.settings.device
             raise ValueError(f"{name}: {resource.text}: simulated instruments listen on loopback only, like 127.0.0.1")
 

@@ -6,11 +6,9 @@ from typing import Any, TypedDict, cast
 
 from cycler.contract.devices import CyclerDriver, Device
 from cycler.contract.errors import DeviceError, ProtocolError
-from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
+from cycler.contract.plugin import IN_PROCESS, DeviceSettings, Resource, Surroundings
 from cycler.service.clock import utcnow
 from cycler.service.wiring import NotInstalled, installed_drivers, load_driver
-
-IN_PROCESS = "sim"
 
 
 class DriverFact(TypedDict):
@@ -43,7 +41,7 @@ def driver_facts() -> list[DriverFact]:
 def probe_resource(text: str, driver: str | None) -> dict[str, Any]:
     """Who answers. Raises `ValueError` for an address that no driver opens, `DeviceError` where none gets an answer."""
     resource = Resource.parse(text)
-    if resource.scheme == IN_PROCESS:
+    if resource.in_process:
         raise ValueError(f"{text} exists only inside a simulation: there is nothing to probe")
     names = [driver] if driver is not None else list(installed_drivers())
     candidates = [name for name in names if resource.scheme in load_driver(name).schemes]

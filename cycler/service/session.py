@@ -98,7 +98,7 @@ async def _session(
         journal = Journal(store, rack=configuration.rack.rack, opened_utc=world.utcnow())
         recorder = Recorder(
             journal,
-            run_blocking=_inline,
+            run_blocking=world.run_blocking,
             on_failure=lambda reason: rack.stop_all(reason, code=AlarmCode.JOURNAL_NOT_DURABLE),
             commit_every_s=COMMIT_EVERY_S,
         )
@@ -156,11 +156,6 @@ async def _report(rack: RackController, world: World, runs: Sequence[Run], on_pr
     while True:
         on_progress([bay_progress(run, rack.controllers, now_utc=world.utcnow()) for run in runs])
         await asyncio.sleep(PROGRESS_EVERY_S)
-
-
-async def _inline(work: Callable[[], T]) -> T:
-    """In a simulation blocking work costs no simulated time."""
-    return work()
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -59,11 +59,12 @@ class ScpiLink:
             self._streams = None
 
     async def _exchange(self, text: str, *, answered: bool) -> str:
+        message = text.encode("ascii") + b"\n"
         reader, writer = await self._open_streams()
         complete = False
         try:
             async with asyncio.timeout(self._timeout_s):
-                writer.write(text.encode("ascii") + b"\n")
+                writer.write(message)
                 await writer.drain()
                 line = await reader.readline() if answered else b"\n"
             complete = True

@@ -6,7 +6,7 @@ from cycler.contract.plugin import Resource
 from sims.devices.cable import Cable
 from sims.network import MemoryNetwork
 from sims.transport import Address, Direction
-from sims.world import IN_PROCESS, SimulatedWorld
+from sims.world import SimulatedWorld
 
 SCPI_PORT = 5025
 
@@ -41,7 +41,7 @@ class Cables:
         self._network.taps.append(tap)
 
     def _set(self, device: str, *, plugged: bool) -> None:
-        if self._resources[device].scheme == IN_PROCESS:
+        if self._resources[device].in_process:
             cable = getattr(self._world.instruments[device], "cable", None)
             assert isinstance(cable, Cable)  # noqa: S101 (every in-process device has one)
             (cable.plug if plugged else cable.unplug)()

@@ -351,3 +351,27 @@ def test_going_back_within_a_loop_uses_up_its_turns() -> None:
     bench = started(plan(*loop, rest(2, step_id="c"))).run(1000)
     assert [result.step_id for result in bench.results] == ["a", "b", "a", "b", "a", "b", "c"]
     assert bench.over.end == "completed"
+
+
+def test_a_run_that_is_stopped_ends_at_its_last_reading() -> None:
+    bench = started(plan(charge(3.6, until(compare("time", ">=", 1000)))), counter=True)
+    bench.run(105.5)
+    bench.take(bench.machine.stop("all-off", "somebody asked"))
+    bench.run()
+    (result,) = bench.results
+    assert result.duration_s == pytest.approx(105.0)  # the order was in force from the first reading on
+    assert result.moved.charged_nas / 3.6e12 == pytest.approx(3.6 * 106 / 3600, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("tests", "code"),
+    [
+        ((compare("time", ">", 5.0),), "TIMEOUT"),
+        ((compare("voltage", ">", 3.0), compare("temperature", ">", 20.0)), "TEMPERATURE"),
+        ((compare("voltage", ">", 3.0),), None),
+    ],
+    ids=["time", "voltage and temperature", "voltage"],
+)
+def test_a_fail_without_a_code_takes_that_of_its_condition(tests, code: str | None) -> None:  # type: ignore[no-untyped-def]
+    bench = started(plan(charge(2.5, TO_TAPER, cv=True, fails=[until(*tests, outcome="fail")]))).run()
+    assert (bench.over.end, bench.over.code) == ("failed", code)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ports import own_port
 
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from drivers.links.modbus import Block, ModbusLink, Withdrawn
@@ -15,7 +16,7 @@ from drivers.links.queue import Priority
 from sims.loop import VirtualLoop, run_virtual
 from sims.transport import Address
 
-PORT = 15020
+PORT = own_port(15020)
 TWO = Block(100, struct.Struct(">2H"))
 OTHER = Block(200, struct.Struct(">f"))
 SWEEP = Priority.SWEEP
@@ -192,7 +193,7 @@ def test_a_connection_that_closes_is_noticed_at_once() -> None:
 def test_nobody_there_is_a_link_error() -> None:
     async def main() -> None:
         link = ModbusLink("dev-1", "127.0.0.1", PORT, unit=1)
-        with pytest.raises(LinkError, match=r"no connection to 127.0.0.1:15020: refused or unreachable"):
+        with pytest.raises(LinkError, match=rf"no connection to 127.0.0.1:{PORT}: refused or unreachable"):
             await link.read(TWO, SWEEP)
 
     run_virtual(main())

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ports import own_port
 
 from cycler.contract.errors import DeviceError, LinkError, ProtocolError
 from drivers.links.queue import Priority
 from drivers.links.scpi import ScpiLink
 from sims.loop import run_virtual
 
-PORT = 15025
+PORT = own_port(15025)
 SWEEP = Priority.SWEEP
 
 
@@ -113,7 +114,7 @@ def test_an_answer_that_cannot_be_is_an_error_that_says_why(reply: bytes, error:
 def test_nobody_there_is_a_link_error() -> None:
     async def main() -> None:
         link = ScpiLink("dev-1", "127.0.0.1", PORT)
-        with pytest.raises(LinkError, match=r"no connection to 127.0.0.1:15025"):
+        with pytest.raises(LinkError, match=rf"no connection to 127.0.0.1:{PORT}"):
             await link.query("*IDN?", SWEEP)
 
     run_virtual(main())

@@ -151,21 +151,6 @@ def test_how_the_run_ended_decides(how: str, code: str | None, verdict: str, cod
     assert (result.verdict, result.reason_codes, result.grade) == (verdict, codes, None)
 
 
-@pytest.mark.parametrize(
-    ("stop", "codes"),
-    [
-        ({"stop_reason": "fail", "stop_text": "time > 30 h"}, ("TIMEOUT",)),
-        ({"stop_reason": "fail", "stop_text": "temperature > 45 degC"}, ("TEMPERATURE",)),
-        ({"stop_reason": "lost-contact"}, ("LOST_CONTACT",)),
-        ({"stop_reason": "fail", "stop_text": "capacity > 120 %"}, ()),
-    ],
-)
-def test_a_failure_without_a_code_takes_that_of_its_condition(stop: dict[str, str], codes: tuple[str, ...]) -> None:
-    result = result_of([replace(CHARGE, **stop)], stopped("failed", None))  # type: ignore[arg-type]
-    assert result.reason_codes == codes
-    assert result.verdict != "pass"
-
-
 def test_the_first_grade_that_fits_is_given() -> None:
     assert [result_of([discharged(mah)]).grade for mah in (5100, 4950, 4850)] == ["A", "B", None]
 
