@@ -482,7 +482,7 @@ def test_any_scpi_line_is_answered_or_ignored(lines: list[bytes]) -> None:
     on_a_device(test)
 
 
-@pytest.mark.parametrize("port", [PORT, SCPI_PORT])
+@pytest.mark.parametrize("port", [PORT, SCPI_PORT], ids=["modbus", "scpi"])
 @given(chunks=st.lists(st.binary(min_size=1, max_size=400), min_size=1, max_size=5))
 def test_rubbish_on_a_port_hurts_nobody_else(port: int, chunks: list[bytes]) -> None:
     async def main() -> None:
