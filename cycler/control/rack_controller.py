@@ -21,7 +21,7 @@ from cycler.control.step_machine import StepMachine
 from cycler.control.temperature_loop import TemperatureLoop
 from cycler.model.alarm import AlarmCode
 from cycler.model.cell import Cell
-from cycler.model.rack import Bay, Position, PositionId, Rack
+from cycler.model.rack import Bay, BayId, Position, PositionId, Rack
 from cycler.model.results import CellOutcome, Event
 from cycler.model.run import Run
 from cycler.recipe.plan import Plan
@@ -104,6 +104,7 @@ class RackController:
         self._all_ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._controllers: dict[PositionId, ChannelController] = {}
+        self._runs: dict[BayId, Run] = {}  # the latest on each bay
         self._upstream: asyncio.Queue[tuple[Bay, str]] = asyncio.Queue()  # with the device
 
     @property
@@ -147,6 +148,7 @@ class RackController:
         """
         bay = self._rack.bays[run.placement.bay]
         handles = self._recorder.start_run(run)
+        self._runs[bay.bay] = run
         started: list[tuple[ChannelController, DeviceLoop]] = []
         for position_id, cell in run.cells.items():
             self._controllers.pop(position_id, None)
@@ -277,7 +279,7 @@ class RackController:
         try:
             await self._ios[bay.contactor.device].write({bay.contactor.channel: False})
         except DeviceError as error:
-            self._record("contactor.failed", code=AlarmCode.RELAY_WELDED, text=f"bay {bay.bay}: {error}")
+            self._record("contactor.failed", code=AlarmCode.RELAY_WELDED, text=f"bay {bay.bay}: {error}", bay=bay)
             return False
         return True
 
@@ -335,12 +337,13 @@ class RackController:
         """An output that was on may still be on: the bay's contactor opens it."""
         if not self._loops[device].may_be_energised(channels):
             return
-        self._record("off.not_confirmed", device=device, code=AlarmCode.OFF_NOT_CONFIRMED, text=str(error))
         for bay in self._rack.bays.values():
-            if bay.contactor is not None and any(
-                ref.device == device and ref.channel in channels for p in bay.positions.values() for ref in p.channels
-            ):
-                self._upstream.put_nowait((bay, device))
+            refs = [ref for position in bay.positions.values() for ref in position.channels]
+            if any(ref.device == device and ref.channel in channels for ref in refs):
+                code = AlarmCode.OFF_NOT_CONFIRMED
+                self._record("off.not_confirmed", device=device, code=code, text=str(error), bay=bay)
+                if bay.contactor is not None:
+                    self._upstream.put_nowait((bay, device))
 
     async def _open_upstream(self) -> None:
         """Open the contactors of bays whose devices do not switch off; whatever else runs there is over too."""
@@ -348,10 +351,11 @@ class RackController:
             bay, device = await self._upstream.get()
             text = f"{device} did not confirm that its output is open"
             is_open = await self._open_contactor(bay)
+            self._stop_bay(bay, f"bay {bay.bay} is over: {text}")
             if is_open:
-                self._record("contactor.opened", code=AlarmCode.OFF_NOT_CONFIRMED, text=f"bay {bay.bay}: {text}")
-            self._stop_bay(bay, f"the contactor of bay {bay.bay} was opened: {text}")
-            if is_open:  # the device may never show its relay open, and no current flows any more
+                code = AlarmCode.OFF_NOT_CONFIRMED
+                self._record("contactor.opened", code=code, text=f"bay {bay.bay}: {text}", bay=bay)
+                # The device may never show its relay open, and no current flows any more.
                 refs = [ref for position in bay.positions.values() for ref in position.channels]
                 self._loops[device].close([ChannelId(ref.channel) for ref in refs if ref.device == device])
 
@@ -360,7 +364,7 @@ class RackController:
             assert bay.contactor is not None  # noqa: S101 (it is behind one)
             if bay.contactor.channel == output and not closed:
                 text = f"the contactor of bay {bay.bay} opened by itself"
-                self._record("contactor.moved", device=device, text=text)
+                self._record("contactor.moved", device=device, text=text, bay=bay)
                 self._stop_bay(bay, text)
 
     def _bays_behind(self, device: str) -> list[Bay]:
@@ -374,8 +378,18 @@ class RackController:
                 loop = self._loops[bay.positions[position].channels[0].device]
                 loop.post(controller.stop("interlock", text))
 
-    def _record(self, event: str, *, device: str | None = None, code: AlarmCode | None = None, text: str) -> None:
+    def _record(
+        self,
+        event: str,
+        *,
+        device: str | None = None,
+        code: AlarmCode | None = None,
+        text: str,
+        bay: Bay | None = None,
+    ) -> None:
+        """What concerns one bay belongs to its run, also when that is over already; the rest to all that go on."""
         log.warning(event, device=device, reason=text)
+        run = None if bay is None else self._runs.get(bay.bay)
         self._recorder.event(
             Event(
                 utc=self._utcnow(),
@@ -384,5 +398,6 @@ class RackController:
                 device=device,
                 code=None if code is None else str(code.value),
                 text=text,
-            )
+            ),
+            run_id=None if run is None else run.run_id,
         )

@@ -11,6 +11,7 @@ from cycler.model.results import NAS_PER_AH, CellOutcome, Counters, Event, Sampl
 from cycler.model.run import Run
 from cycler.record.export import event_hash
 from cycler.record.reader import Curve, Reader
+from cycler.record.schema import journal_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,9 @@ class RunStory:
 
 
 def stories(store: Path) -> tuple[RunStory, ...]:
-    """Of every run in the store, in the order in which they began. Raises `JournalUnusable`."""
+    """Of every run in the store, in the order in which they began; none without a journal. Raises `JournalUnusable`."""
+    if not journal_path(store).exists():
+        return ()
     with Reader(store) as reader:
         return tuple(_story(reader, run.run_id) for run in reader.runs())
 

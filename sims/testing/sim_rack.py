@@ -151,11 +151,11 @@ class SimRack:
             events += [event for event in story.events if event not in events] if events else story.events
         cells = {}
         for cell in self._layout.cells.values():
-            story = next(each for each in told if cell.position in each.run.cells)
+            own = [story for story in told if cell.position in story.run.cells]  # none, if nothing had begun yet
             cells[cell.name] = CellRun(
-                steps=story.steps.get(cell.position, ()),
-                samples=story.samples.get(cell.position, ()),
-                outcome=story.outcomes.get(cell.position),
+                steps=own[0].steps.get(cell.position, ()) if own else (),
+                samples=own[0].samples.get(cell.position, ()) if own else (),
+                outcome=own[0].outcomes.get(cell.position) if own else None,
             )
         return RackRun(cells=cells, events=tuple(events), event_hashes=tuple(story.event_hash for story in told))
 

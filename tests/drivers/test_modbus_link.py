@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ports import own_port
+from ports import free_port
 
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from drivers.links.modbus import Block, ModbusLink, Withdrawn
@@ -16,7 +16,7 @@ from drivers.links.queue import Priority
 from sims.loop import VirtualLoop, run_virtual
 from sims.transport import Address
 
-PORT = own_port(15020)
+PORT = free_port()
 TWO = Block(100, struct.Struct(">2H"))
 OTHER = Block(200, struct.Struct(">f"))
 SWEEP = Priority.SWEEP

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ports import own_port
+from ports import free_port
 
 from cycler.contract.errors import DeviceError, LinkError, ProtocolError
 from drivers.links.queue import Priority
 from drivers.links.scpi import ScpiLink
 from sims.loop import run_virtual
 
-PORT = own_port(15025)
+PORT = free_port()
 SWEEP = Priority.SWEEP
 
 

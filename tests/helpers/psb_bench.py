@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ports import own_port
+from ports import free_port
 
 from cycler.contract.order import Applied, Order, Phase
 from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
@@ -17,7 +17,7 @@ from sims.terminal import Supply, TerminalReading
 from sims.wire.ea_psb.device import InstrumentError, PsbDevice, PsbModel, PsbSetup
 from sims.wire.ea_psb.simulator import PsbSimulator
 
-HOST, PORT, SCPI_PORT = "127.0.0.1", own_port(15020), own_port(15025)
+HOST, PORT, SCPI_PORT = "127.0.0.1", free_port(), free_port()
 MODBUS, SCPI = Address(HOST, PORT), Address(HOST, SCPI_PORT)
 ONE = ChannelId("1")
 
