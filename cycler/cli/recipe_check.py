@@ -6,12 +6,13 @@ from pathlib import Path
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.recipe.canonical import canonical_text, content_hash
-from cycler.recipe.compile import LoadedRecipe, load_recipe
+from cycler.recipe.compile import LoadedRecipe
 from cycler.recipe.compile import check as check_on
 from cycler.recipe.describe import describe, worst_case_s
-from cycler.recipe.lookup import find_recipe, load_cell_type
+from cycler.recipe.lookup import load_cell_type
 from cycler.recipe.problems import Problem
 from cycler.service.rack_file import load_configuration
+from cycler.service.recipes import recipe_named
 from cycler.service.wiring import load_driver, offline_range
 
 
@@ -95,7 +96,7 @@ def show_recipe(recipe: str, cell_type: Path | None) -> Shown:
 
 def _load(recipe: str, cell_type: Path | None) -> LoadedRecipe:
     own = None if cell_type is None else load_cell_type(cell_type)
-    return load_recipe(find_recipe(recipe, beside=Path.cwd()), cell_type=own)
+    return recipe_named(recipe, beside=Path.cwd(), cell_type=own)
 
 
 def _ranges(config: Path) -> tuple[list[ChannelRange], list[str]]:

@@ -1,30 +1,23 @@
 """The work of `cycler simulate`."""
 
 import re
-import tempfile
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from rich.console import Console
-
 from cycler.cli.errors import WRONG_USE, Failure
+from cycler.cli.judged_run import run_and_judge
 from cycler.cli.logs import quiet_logs
-from cycler.cli.lot_table import exit_code, show_lot
-from cycler.cli.out_folder import prepared
-from cycler.cli.progress import shown_progress
 from cycler.model.cell import LEDGER_STATES, Cell, CellId, LedgerState
 from cycler.model.rack import TrayId
 from cycler.model.world import WorldDeclaration
-from cycler.recipe.compile import LoadedRecipe, load_recipe
-from cycler.recipe.lookup import find_recipe, load_cell_type
+from cycler.recipe.compile import LoadedRecipe
+from cycler.recipe.lookup import load_cell_type
 from cycler.recipe.problems import nearest
 from cycler.service.bench_rack import BAY, bench_configuration
 from cycler.service.configuration import Configuration
-from cycler.service.lot import finish_run
-from cycler.service.session import Job, check_start, run_session
-from cycler.service.wiring import open_world
+from cycler.service.recipes import recipe_named
+from cycler.service.session import Job
 from cycler.service.world_file import everywhere, load_world
 
 _START = re.compile(r"([a-z]+)(?:@(\d{1,3}(?:\.\d{1,3})?)\s*%)?", re.ASCII)
@@ -49,7 +42,7 @@ def run_simulate(options: SimulateOptions, *, strict: bool, as_json: bool) -> in
     """The exit code."""
     quiet_logs()
     cell_type = None if options.cell_type is None else load_cell_type(options.cell_type)
-    recipe = load_recipe(find_recipe(options.recipe, beside=Path.cwd()), cell_type=cell_type)
+    recipe = recipe_named(options.recipe, beside=Path.cwd(), cell_type=cell_type)
     configuration = bench_configuration(options.cells, recipe.cell_type)
     state, start = _start(options.start, recipe)
     declaration = _declaration(options, configuration, recipe, start)
@@ -58,24 +51,16 @@ def run_simulate(options: SimulateOptions, *, strict: bool, as_json: bool) -> in
         for number, position in enumerate(configuration.rack.bays[BAY].positions, 1)
     }
     job = Job(bay=BAY, tray=TrayId("simulated"), cells=cells, recipe=recipe)
-    check_start(configuration, [job])
-    world = open_world(configuration, declaration, wire="memory")
-    with ExitStack() as stack:
-        out = options.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        store = prepared(out)
-        with shown_progress(Console(stderr=True)) as on_progress:
-            (run,) = run_session(configuration, world, [job], store=store, seed=options.seed, on_progress=on_progress)
-        lot = finish_run(
-            store,
-            run.run_id,
-            {recipe.cell_type.name: recipe.cell_type},
-            out,
-            config_hash=configuration.content_hash,
-            seed=declaration.seed,
-            csv=options.csv,
-        )
-        show_lot(lot, options.out, as_json=as_json)
-    return exit_code(lot, strict=strict)
+    return run_and_judge(
+        configuration,
+        declaration,
+        job,
+        wire="memory",
+        out=options.out,
+        csv=options.csv,
+        strict=strict,
+        as_json=as_json,
+    )
 
 
 def _declaration(
