@@ -1,7 +1,7 @@
 """Where cells stand. A bay stays in the rack, a tray moves; a placement says which tray was where, and when."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NewType
 
@@ -76,4 +76,3 @@ class Rack:
     bays: Mapping[BayId, Bay]
     interlocks: tuple[Interlock, ...] = ()
     power_limit_w: float | None = None
-    temperature_inputs: frozenset[str] = field(default_factory=frozenset)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal
 
 from cycler.model.cell import CellId
 from cycler.model.rack import PositionId
@@ -13,7 +13,6 @@ StopReason = Literal[
     "dv_dt", "di_dt", "dv", "variable", "completed", "already-at-target", "lost-contact", "fail", "trip", "hold",
     "skip", "abort", "all-off", "interlock", "stale", "device-fault", "host-loss", "group",
 ]  # fmt: skip
-STOP_REASONS: tuple[StopReason, ...] = get_args(StopReason)
 
 ChargeSource = Literal["device", "host", "device-log", "unknown"]
 Quality = Literal["OK", "INTERRUPTED", "TEMPERATURE", "HOST_TIMED", "INFERRED", "GAP", "SKIPPED"]

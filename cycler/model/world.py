@@ -1,4 +1,4 @@
-"""What a simulated world is declared to contain (`world.yaml`). Numbers are SI; zero defects and faults by default."""
+"""What a simulated world is declared to contain (`world.yaml`). Numbers are SI; no defects by default."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,18 +37,6 @@ class Defect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """Something wrong with a wire or a device."""
-
-    device: str
-    fault: str
-    from_s: float = 0.0
-    for_s: float | None = None
-    rate_per_h: float | None = None
-    numbers: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorldDeclaration:
     """A whole world. Positions without a cell are empty."""
 
@@ -58,4 +46,3 @@ class WorldDeclaration:
     ideal: bool = False  # no spread, noise or instrument error
     cells: Mapping[PositionId, SimulatedCell]
     defects: tuple[Defect, ...] = ()
-    faults: tuple[Fault, ...] = ()

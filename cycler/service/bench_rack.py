@@ -9,7 +9,6 @@ from cycler.model.rack import Bay, BayId, ChannelRef, Position, PositionId, Rack
 from cycler.service.configuration import Configuration, DeviceConfiguration
 
 BAY = BayId("S01")
-CELLS_MAX = 1024
 VOLTAGE_V = 5.0
 C_RATE = 3.0
 ACCURACY_RATIO = 0.0002
