@@ -88,11 +88,13 @@ def ending_in_order() -> Iterator[Callable[[int], int]]:
         received = True
         signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # A script starts its background jobs with SIGINT ignored, and SIGTERM is passed on as one.
+    before = signal.signal(signal.SIGTERM, interrupt), signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield lambda code: TERMINATED if received and code == INTERRUPTED else code
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
 
 
 def explain_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

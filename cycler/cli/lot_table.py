@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cycler.cli.errors import DONE, REJECTED
+from cycler.cli.errors import DONE, REFUSED, REJECTED
 from cycler.model.results import CellResult
 from cycler.service.lot import REPORT, Lot
 
@@ -38,7 +38,9 @@ def show_lot(lot: Lot, out: Path | None, *, as_json: bool) -> None:
 
 
 def exit_code(lot: Lot, *, strict: bool) -> int:
-    """5 where cells were rejected and that is to be told."""
+    """4 where no cell could be started; 5 where cells were rejected and that is to be told."""
+    if all(cell.verdict == "not-run" for cell in lot.cells):
+        return REFUSED
     return REJECTED if strict and lot.rejected else DONE
 
 

@@ -12,7 +12,7 @@ def simulate(  # noqa: PLR0917 (typer makes each of them an option)
     recipe: Annotated[str, typer.Argument(help="A recipe's file, or the name of one in the library.")],
     cell_type: Annotated[Path | None, typer.Option(help="A cell type's file, instead of the recipe's own.")] = None,
     cells: Annotated[int, typer.Option(min=1, max=1024, help="How many cells.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal numbers.")] = 1,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal numbers.")] = None,
     start: Annotated[str | None, typer.Option(help="The state they come in, like formed@30%.")] = None,
     ideal: Annotated[bool, typer.Option("--ideal", help="No spread, noise or instrument error.")] = False,
     world: Annotated[Path | None, typer.Option(help="A world file, with defects at S01/1 …")] = None,

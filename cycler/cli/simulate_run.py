@@ -20,6 +20,7 @@ from cycler.service.recipes import recipe_named
 from cycler.service.session import Job
 from cycler.service.world_file import everywhere, load_world
 
+SEED = 1
 _START = re.compile(r"([a-z]+)(?:@(\d{1,3}(?:\.\d{1,3})?)\s*%)?", re.ASCII)
 
 
@@ -30,7 +31,7 @@ class SimulateOptions:
     recipe: str
     cell_type: Path | None
     cells: int
-    seed: int
+    seed: int | None  # before the world file's own; 1 without either
     start: str | None
     ideal: bool
     world: Path | None
@@ -67,7 +68,8 @@ def _declaration(
     options: SimulateOptions, configuration: Configuration, recipe: LoadedRecipe, start: str
 ) -> WorldDeclaration:
     if options.world is None:
-        return everywhere(configuration.rack, recipe.cell_type, seed=options.seed, state=start, ideal=options.ideal)
+        seed = SEED if options.seed is None else options.seed
+        return everywhere(configuration.rack, recipe.cell_type, seed=seed, state=start, ideal=options.ideal)
     declaration = load_world(options.world, configuration.rack, cell_type=recipe.cell_type, seed=options.seed)
     cells = {position: replace(cell, state=cell.state or start) for position, cell in declaration.cells.items()}
     return replace(declaration, cells=cells, ideal=options.ideal)

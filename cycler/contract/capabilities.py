@@ -31,6 +31,7 @@ class ChannelRange:
     voltage_noise_v: float = 0.0
     voltage_resolution_v: float
     current_resolution_a: float
+    holds_resistance: bool = False  # can regulate CR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

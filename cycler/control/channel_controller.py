@@ -8,7 +8,7 @@ from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import ApplyResult
 from cycler.contract.errors import DeviceError
 from cycler.contract.order import Applied
-from cycler.contract.sweep import ChannelId, Sweep
+from cycler.contract.sweep import ChannelId
 from cycler.control.machine_events import (
     MachineEvent,
     OrderDue,
@@ -60,16 +60,14 @@ class ChannelController:
         self._handle = handle
         self._utcnow = utcnow
         self._on_closed = on_closed
+        self._started_utc = utcnow()
         self._given: Step | None = None  # the order that the machine waits for, or that is in force
 
-    def start(self, taken_s: float) -> Sequence[Command]:
-        """Begin the run at this time of the loop's clock."""
+    def start(self, taken_s: float, *, voltage_v: float) -> Sequence[Command]:
+        """Begin the run at this time of the loop's clock, with the cell's voltage at rest."""
+        self._started_utc = self._utcnow()
         self._record("cell.started")
-        return self.on_events(self.machine.start(taken_s))
-
-    def on_sweep(self, sweep: Sweep) -> Sequence[Command]:
-        """Take the channel's row of a sweep. The device loop does the same in line, for speed."""
-        return self.on_events(self.machine.advance(sweep, self.row, self.temperature_degc))
+        return self.on_events(self.machine.start(taken_s, voltage_v=voltage_v))
 
     def on_events(self, events: Sequence[MachineEvent]) -> Sequence[Command]:
         """Record what happened, and say what the device must be told."""
@@ -183,10 +181,11 @@ class ChannelController:
     def _record(
         self, event: str, *, code: str | None = None, text: str = "", data: dict[str, EventValue] | None = None
     ) -> None:
+        now = self._utcnow()
         self._recorder.event(
             Event(
-                utc=self._utcnow(),
-                elapsed_s=self.machine.elapsed_s,
+                utc=now,
+                elapsed_s=(now - self._started_utc).total_seconds(),
                 event=event,
                 cell_id=self.cell.cell_id,
                 position=self.position,

@@ -12,7 +12,7 @@ from cycler.contract.sweep import ChannelId, Sweep
 from cycler.control.beat import Beat
 from cycler.control.channel_controller import ChannelController
 from cycler.control.machine_events import RunEnd
-from cycler.control.outbox import Command, Outbox
+from cycler.control.outbox import Command, Off, Outbox
 from cycler.control.step_machine import KEPT, NOTHING
 from cycler.model.results import StopReason
 from cycler.record.recorder import Recorder
@@ -42,14 +42,15 @@ class DeviceLoop:
         """`offset_s` staggers the device against others; `on_off_failed` takes the next path for outputs not open."""
         self.device = device
         self.driver = driver
-        self.stale_s = max(STALE_S_MIN, STALE_SWEEPS * sweep_s)
+        self.sweep_s = sweep_s
         self.last: Sweep | None = None
         self.heard_s = 0.0  # when the device last gave a sweep, by the loop's clock
-        self._sweep_s = sweep_s
         self._offset_s = offset_s
         self._on_off_failed = on_off_failed
         self._controllers: list[ChannelController] = []
         self._hurried: set[ChannelController] = set()  # whose machines want the next reading soon
+        self._strays: frozenset[ChannelId] = frozenset()  # outputs that are on without a run, and told to open
+        self._found_energised: frozenset[ChannelId] = frozenset()  # on after a restart, and not to be switched off
         self._undelivered: list[ChannelController] = []  # whose orders the wire has lost
         self._outbox = Outbox(
             driver,
@@ -65,14 +66,21 @@ class DeviceLoop:
         return self.driver.capabilities
 
     @property
+    def stale_s(self) -> float:
+        """After so long without a sweep its last one says nothing any more."""
+        return max(STALE_S_MIN, STALE_SWEEPS * self.sweep_s)
+
+    @property
     def controllers(self) -> Sequence[ChannelController]:
         """The runs on this device's channels that are not closed."""
         return self._controllers
 
     def run_cell(self, controller: ChannelController) -> None:
         """Take a cell: its run begins with the next sweep's clock."""
+        assert self.last is not None  # noqa: S101 (a device that has not been heard of starts nothing)
         self._controllers.append(controller)
-        self.post(controller.start(asyncio.get_running_loop().time()))
+        voltage_v = self.last.voltage_v[controller.row]
+        self.post(controller.start(asyncio.get_running_loop().time(), voltage_v=voltage_v))
 
     def post(self, commands: Sequence[Command]) -> None:
         """Tell the device; see `Outbox`."""
@@ -88,13 +96,19 @@ class DeviceLoop:
         energised = frozenset(channel for channel, state in running.items() if state.energised)
         if energised:
             log.warning("device.found_running", device=self.device, channels=sorted(energised))
-            await self.driver.make_safe(energised)
+            try:
+                await self.driver.make_safe(energised)
+            except DeviceError as error:
+                self._found_energised = energised
+                self._on_off_failed(self.device, energised, error)
+                raise
+            self._found_energised = frozenset()
         await self.driver.commission()
         self._outbox.clear()
         capabilities = self.driver.capabilities
-        period_s = min(max(self._sweep_s, capabilities.sweep_time_s), capabilities.idle_s_max)
+        self.sweep_s = min(max(self.sweep_s, capabilities.sweep_time_s), capabilities.idle_s_max)
         fast_s = max(FAST_S, 1.5 * capabilities.sweep_time_s)
-        self._beat = Beat(period_s=period_s, fast_s=fast_s, offset_s=self._offset_s)
+        self._beat = Beat(period_s=self.sweep_s, fast_s=fast_s, offset_s=self._offset_s)
         for sweep in await self.driver.read():
             self._take(sweep)
 
@@ -116,7 +130,9 @@ class DeviceLoop:
         try:
             await self.driver.make_safe(channels)
         except DeviceError as error:
-            self._on_off_failed(self.device, channels, error)
+            failed = channels - self._outbox.unconfirmed  # of those the next path has been taken
+            if failed:
+                self._on_off_failed(self.device, failed, error)
 
     async def _sweep(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -156,6 +172,22 @@ class DeviceLoop:
         self._beat.hurry(fast=bool(self._hurried))
         if ended:
             self._controllers = [controller for controller in self._controllers if not controller.closed]
+        self._open_strays(sweep)
+
+    def _open_strays(self, sweep: Sweep) -> None:
+        """An output that is on without a run of ours is on by mistake, whoever switched it on."""
+        if len(self._controllers) == len(sweep.channels):
+            return
+        ours = {controller.channel for controller in self._controllers}
+        strays = frozenset(
+            channel
+            for channel, regulation in zip(sweep.channels, sweep.regulation, strict=True)
+            if regulation != "off" and channel not in ours
+        )
+        if strays - self._strays:
+            log.error("output.stray", device=self.device, channels=sorted(strays))
+            self.post([Off(channel=channel) for channel in sorted(strays)])
+        self._strays = strays
 
     def _on_applied(self, answers: Mapping[ChannelId, ApplyResult]) -> None:
         for controller in list(self._controllers):
@@ -189,6 +221,8 @@ class DeviceLoop:
     def may_be_energised(self, channels: Collection[ChannelId]) -> bool:
         """Whether any of these outputs was on when last heard of, or may have been switched on since."""
         last = self.last
+        if self._found_energised.intersection(channels):
+            return True
         return last is not None and (
             self._outbox.energised_since(channels, last.taken_s)
             or any(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
@@ -12,6 +13,7 @@ from cycler.control.beat import Beat
 log = structlog.get_logger()
 
 STALE_S = 2.0
+OUTPUTS_END_S = 3.0
 
 
 class IoLoop:
@@ -25,12 +27,14 @@ class IoLoop:
         sweep_s: float,
         offset_s: float,
         on_moved: Callable[[str, str, bool], None],
+        outputs_ended: asyncio.Event,
     ) -> None:
-        """`on_moved(device, output, closed)`."""
+        """`on_moved(device, output, closed)`. `outputs_ended`: no cycler's output is on any more, at the rack's end."""
         self.device = device
         self._driver = driver
         self._beat = Beat(period_s=sweep_s, fast_s=sweep_s, offset_s=offset_s)
         self._on_moved = on_moved
+        self._outputs_ended = outputs_ended
         self._told: dict[str, bool] = {}
 
     async def prepare(self) -> None:
@@ -59,6 +63,11 @@ class IoLoop:
                     if reading.outputs[output] != closed:
                         self._told[output] = reading.outputs[output]
                         self._on_moved(self.device, output, reading.outputs[output])
+        except asyncio.CancelledError:
+            with suppress(TimeoutError):  # a contactor is not there to break a current, as long as that can be helped
+                async with asyncio.timeout(OUTPUTS_END_S):
+                    await self._outputs_ended.wait()
+            raise
         finally:
             try:
                 await self._driver.make_safe()

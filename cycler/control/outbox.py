@@ -55,7 +55,7 @@ class Outbox:
         self._on_applied = on_applied
         self._on_off_failed = on_off_failed
         self._offs: set[ChannelId] = set()
-        self._unconfirmed: frozenset[ChannelId] = frozenset()
+        self.unconfirmed: frozenset[ChannelId] = frozenset()  # told to open, and not seen to have
         self._recorded: dict[ChannelId, Order] = {}  # waiting for their record to be durable
         self._orders: dict[ChannelId, Order] = {}  # ready to go
         self._energised_s: dict[ChannelId, float] = {}  # until when an order that energises may still have done so
@@ -82,7 +82,7 @@ class Outbox:
     def clear(self) -> None:
         """What has not gone out is void: the device was lost, and all its outputs have been found or made open."""
         self._offs.clear()
-        self._unconfirmed = frozenset()
+        self.unconfirmed = frozenset()
         self._recorded.clear()
         self._orders.clear()
 
@@ -94,18 +94,18 @@ class Outbox:
         """Until cancelled. An off that was not confirmed is repeated until it is."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(OFF_AGAIN_S if self._unconfirmed else None):
+                async with asyncio.timeout(OFF_AGAIN_S if self.unconfirmed else None):
                     await self._off_posted.wait()
             self._off_posted.clear()
-            channels, self._offs = self._unconfirmed | self._offs, set()
+            channels, self._offs = self.unconfirmed | self._offs, set()
             try:
                 await self._driver.make_safe(channels)
             except DeviceError as error:
-                failed, self._unconfirmed = channels - self._unconfirmed, channels
+                failed, self.unconfirmed = channels - self.unconfirmed, channels
                 if failed:
                     self._on_off_failed(failed, error)
             else:
-                self._unconfirmed = frozenset()
+                self.unconfirmed = frozenset()
 
     async def release_durable(self) -> None:
         """Until cancelled. Orders that energise become ready once their record is durable."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isnan
 
 from cycler.model.results import PulsePoint
 
@@ -24,6 +25,8 @@ class PulseMeter:
 
     def points(self, values_s: Sequence[float]) -> tuple[PulsePoint, ...]:
         """One point for each nominal time that lies within the pulse's readings; no point is extrapolated."""
+        if isnan(self.reference_v):
+            return ()  # there was no reading before the pulse
         resistances = [
             (time_s, (self.reference_v - voltage_v) / (self.reference_a - current_a))
             for time_s, voltage_v, current_a in self.readings

@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 import structlog
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import CyclerDriver, Device, DigitalIo, TemperatureInput
-from cycler.contract.errors import DeviceError
+from cycler.contract.errors import DeviceError, LinkError
 from cycler.contract.sweep import ChannelId
 from cycler.control.attempts import RestartIntensity
 from cycler.control.channel_controller import ChannelController
@@ -35,6 +36,7 @@ AnyLoop = DeviceLoop | TemperatureLoop | IoLoop
 SWEEP_S = 1.0
 ORDER_S_MAX = 30.0  # from the end of a step to the next order in force, beside the device's own delay
 TEMPERATURE_SWEEP_S = 2.0
+OFF_GIVEN_UP_S = 60.0  # after that a cell's record is closed, though its relay was never seen open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class RackController:
         self._utcnow = utcnow
         self._rng = rng
         self._sweep_s = sweep_s
+        self._outputs_ended = asyncio.Event()
         self._loops = {
             device: DeviceLoop(
                 device,
@@ -97,6 +100,7 @@ class RackController:
                 sweep_s=sweep_s,
                 offset_s=sweep_s * place / len(devices.ios),
                 on_moved=self._contactor_moved,
+                outputs_ended=self._outputs_ended,
             )
             for place, (device, driver) in enumerate(devices.ios.items())
         }
@@ -105,7 +109,8 @@ class RackController:
         self._changed = asyncio.Event()
         self._controllers: dict[PositionId, ChannelController] = {}
         self._runs: dict[BayId, Run] = {}  # the latest on each bay
-        self._upstream: asyncio.Queue[tuple[Bay, str]] = asyncio.Queue()  # with the device
+        self._to_open: dict[tuple[BayId, str], None] = {}  # contactors, each with the device that made it necessary
+        self._open_posted = asyncio.Event()
 
     @property
     def controllers(self) -> Mapping[PositionId, ChannelController]:
@@ -115,16 +120,18 @@ class RackController:
     async def run(self) -> None:
         """Everything that the rack does, until cancelled. Anything but a `DeviceError` is our bug and ends it all."""
         try:
-            # Whatever ends the rack, the outputs end first: a contactor is not there to break a current.
             async with asyncio.TaskGroup() as around:
                 others: list[AnyLoop] = [*self._ios.values(), *self._temperatures.values()]
                 for loop in others:
                     around.create_task(self._contain(loop), name=f"device {loop.device}")
                 around.create_task(self._open_upstream(), name="upstream")
-                async with asyncio.TaskGroup() as cyclers:
-                    for cycler in self._loops.values():
-                        cyclers.create_task(self._contain(cycler), name=f"device {cycler.device}")
-                    cyclers.create_task(self._watch_for_silence(), name="silence")
+                try:
+                    async with asyncio.TaskGroup() as cyclers:
+                        for cycler in self._loops.values():
+                            cyclers.create_task(self._contain(cycler), name=f"device {cycler.device}")
+                        cyclers.create_task(self._watch_for_silence(), name="silence")
+                finally:
+                    self._outputs_ended.set()
         finally:
             for driver in self._devices.all().values():
                 await driver.aclose()
@@ -157,7 +164,7 @@ class RackController:
             plan = plans.get(position_id)
             refusal = self._refusal(bay, position, loop, plan, cell)
             if plan is None or refusal is not None:
-                self._refuse(position_id, cell, refusal)
+                self._refuse(bay, position_id, cell, refusal or StartRefusal(code=None, text="there is no plan for it"))
                 continue
             channel = ChannelId(position.channels[0].channel)
             controller = ChannelController(
@@ -170,7 +177,7 @@ class RackController:
                     loop.capabilities.range,
                     temperature_measured=position.temperature is not None,
                     phases_max=loop.capabilities.phases_max,
-                    sweep_s=self._sweep_s,
+                    sweep_s=loop.sweep_s,
                     gap_s_max=loop.stale_s,
                     order_s_max=ORDER_S_MAX + loop.capabilities.start_delay_s,
                 ),
@@ -189,7 +196,7 @@ class RackController:
                 loop.run_cell(controller)
             else:
                 del self._controllers[controller.position]
-                self._refuse(controller.position, controller.cell, refusal)
+                self._refuse(bay, controller.position, controller.cell, refusal)
 
     async def finished(self, run: Run) -> None:
         """Every cell of the run has its outcome and its last step its numbers; the bay's contactor is open again."""
@@ -200,7 +207,7 @@ class RackController:
 
     def stop_all(self, text: str, *, code: AlarmCode | None = None) -> None:
         """End every run and open every output: an operating stop, not an emergency stop."""
-        self._record("rack.stopped", code=code, text=text)
+        self._record("rack.stopped", code=None if code is None else _code(code), text=text)
         for loop in self._loops.values():
             loop.stop_all("all-off", text)
 
@@ -224,7 +231,7 @@ class RackController:
             contactor=bay.contactor is not None,
         )
         if refusals:
-            return refusals[0]
+            return StartRefusal(code=None, text="; ".join(refusal.text for refusal in refusals))
         reading = loop.last[channel]
         return cell_refusal(reading, plan.cell_type.envelopes["formed"], states=plan.from_states, state=cell.state)
 
@@ -245,21 +252,12 @@ class RackController:
             return StartRefusal(code=None, text=str(error))
         return None
 
-    def _refuse(self, position: PositionId, cell: Cell, refusal: StartRefusal | None) -> None:
-        code, text = (None, "") if refusal is None else (refusal.code, refusal.text)
-        self._recorder.event(
-            Event(
-                utc=self._utcnow(),
-                elapsed_s=0.0,
-                event="cell.refused",
-                cell_id=cell.cell_id,
-                position=position,
-                code=code,
-                text=text,
-            )
-        )
+    def _refuse(self, bay: Bay, position: PositionId, cell: Cell, refusal: StartRefusal) -> None:
+        self._record("cell.refused", code=refusal.code, text=refusal.text, bay=bay, position=position, cell=cell)
         self._recorder.outcome(
-            CellOutcome(cell=cell.cell_id, position=position, ended="not-started", code=code, detail=text)
+            CellOutcome(
+                cell=cell.cell_id, position=position, ended="not-started", code=refusal.code, detail=refusal.text
+            )
         )
 
     async def _watch_temperatures(self, bay: Bay, controllers: Sequence[ChannelController]) -> None:
@@ -279,7 +277,8 @@ class RackController:
         try:
             await self._ios[bay.contactor.device].write({bay.contactor.channel: False})
         except DeviceError as error:
-            self._record("contactor.failed", code=AlarmCode.RELAY_WELDED, text=f"bay {bay.bay}: {error}", bay=bay)
+            code, text = _code(AlarmCode.RELAY_WELDED), f"bay {bay.bay}: {error}"
+            self._record("contactor.failed", code=code, text=text, bay=bay, severity="error")
             return False
         return True
 
@@ -296,8 +295,9 @@ class RackController:
                 await loop.run()
             except DeviceError as error:
                 self._lost(loop, error)
-                if intensity.lost(clock()):
-                    self._record("device.latched", device=loop.device, text=str(error))
+                # What is no matter of the wire does not go away by itself: a person has to come.
+                if not isinstance(error, LinkError) or intensity.lost(clock()):
+                    self._record("device.latched", device=loop.device, text=str(error), severity="error")
                     self._is_ready(loop.device)
                     return
                 await intensity.back_off()
@@ -308,10 +308,13 @@ class RackController:
             self._all_ready.set()
 
     def _lost(self, loop: AnyLoop, error: DeviceError) -> None:
-        self._record("device.lost", device=loop.device, code=AlarmCode.STALE_DATA, text=str(error))
+        self._record("device.lost", device=loop.device, code=_code(AlarmCode.STALE_DATA), text=str(error))
         match loop:
             case DeviceLoop():
-                loop.stop_all("stale", str(error), end="tripped", code=f"TRIP_{AlarmCode.STALE_DATA.value}")
+                if isinstance(error, LinkError):
+                    _stop_stale(loop, str(error))
+                else:
+                    loop.stop_all("device-fault", str(error))
                 loop.abandon()
             case TemperatureLoop():
                 loop.forget()
@@ -326,8 +329,7 @@ class RackController:
             running = [loop for loop in self._loops.values() if loop.controllers]
             for loop in running:
                 if clock() - loop.heard_s >= loop.stale_s:
-                    text = f"no reading for {loop.stale_s:g} s"
-                    loop.stop_all("stale", text, end="tripped", code=f"TRIP_{AlarmCode.STALE_DATA.value}")
+                    _stop_stale(loop, f"no reading for {loop.stale_s:g} s")
             deadline_s = min((loop.heard_s + loop.stale_s for loop in running), default=clock() + self._sweep_s)
             await asyncio.sleep(max(deadline_s - clock(), self._sweep_s / 2))
 
@@ -338,26 +340,42 @@ class RackController:
         if not self._loops[device].may_be_energised(channels):
             return
         for bay in self._rack.bays.values():
-            refs = [ref for position in bay.positions.values() for ref in position.channels]
-            if any(ref.device == device and ref.channel in channels for ref in refs):
-                code = AlarmCode.OFF_NOT_CONFIRMED
-                self._record("off.not_confirmed", device=device, code=code, text=str(error), bay=bay)
-                if bay.contactor is not None:
-                    self._upstream.put_nowait((bay, device))
+            if not set(channels).intersection(_channels_of(bay, device)):
+                continue
+            code = _code(AlarmCode.OFF_NOT_CONFIRMED)
+            self._record("off.not_confirmed", device=device, code=code, text=str(error), bay=bay, severity="error")
+            if bay.contactor is None:
+                self._no_way_left(bay, device)
+            else:
+                self._to_open[bay.bay, device] = None
+                self._open_posted.set()
 
     async def _open_upstream(self) -> None:
         """Open the contactors of bays whose devices do not switch off; whatever else runs there is over too."""
         while True:
-            bay, device = await self._upstream.get()
-            text = f"{device} did not confirm that its output is open"
-            is_open = await self._open_contactor(bay)
-            self._stop_bay(bay, f"bay {bay.bay} is over: {text}")
-            if is_open:
-                code = AlarmCode.OFF_NOT_CONFIRMED
-                self._record("contactor.opened", code=code, text=f"bay {bay.bay}: {text}", bay=bay)
-                # The device may never show its relay open, and no current flows any more.
-                refs = [ref for position in bay.positions.values() for ref in position.channels]
-                self._loops[device].close([ChannelId(ref.channel) for ref in refs if ref.device == device])
+            await self._open_posted.wait()
+            self._open_posted.clear()
+            waiting, self._to_open = self._to_open, {}
+            for name, device in waiting:
+                bay = self._rack.bays[name]
+                text = f"{device} did not confirm that its output is open"
+                is_open = await self._open_contactor(bay)
+                self._stop_bay(bay, f"bay {bay.bay} is over: {text}")
+                if is_open:
+                    code = _code(AlarmCode.OFF_NOT_CONFIRMED)
+                    self._record("contactor.opened", code=code, text=f"bay {bay.bay}: {text}", bay=bay)
+                    # The device may never show its relay open, and no current flows any more.
+                    self._loops[device].close(_channels_of(bay, device))
+                else:
+                    self._no_way_left(bay, device)
+
+    def _no_way_left(self, bay: Bay, device: str) -> None:
+        """Nothing else that we command opens the output. The off is repeated; in the end the record waits no longer."""
+        text = f"bay {bay.bay}: nothing but {device} itself opens its output; if it does not, cut its supply by hand"
+        code = _code(AlarmCode.RELAY_WELDED)
+        self._record("off.no_way_left", device=device, code=code, text=text, bay=bay, severity="error")
+        clock = asyncio.get_running_loop()
+        clock.call_later(OFF_GIVEN_UP_S, self._loops[device].close, _channels_of(bay, device))
 
     def _contactor_moved(self, device: str, output: str, closed: bool) -> None:
         for bay in self._bays_behind(device):
@@ -383,21 +401,43 @@ class RackController:
         event: str,
         *,
         device: str | None = None,
-        code: AlarmCode | None = None,
+        code: str | None = None,
         text: str,
         bay: Bay | None = None,
+        position: PositionId | None = None,
+        cell: Cell | None = None,
+        severity: Literal["warning", "error"] = "warning",
     ) -> None:
         """What concerns one bay belongs to its run, also when that is over already; the rest to all that go on."""
-        log.warning(event, device=device, reason=text)
+        getattr(log, severity)(event, device=device, reason=text)
+        latest = max(self._runs.values(), key=lambda run: run.started_utc, default=None)
         run = None if bay is None else self._runs.get(bay.bay)
+        began = run or latest
+        now = self._utcnow()
         self._recorder.event(
             Event(
-                utc=self._utcnow(),
-                elapsed_s=asyncio.get_running_loop().time(),
+                utc=now,
+                elapsed_s=0.0 if began is None else (now - began.started_utc).total_seconds(),
                 event=event,
+                cell_id=None if cell is None else cell.cell_id,
+                position=position,
                 device=device,
-                code=None if code is None else str(code.value),
+                code=code,
                 text=text,
             ),
             run_id=None if run is None else run.run_id,
         )
+
+
+def _stop_stale(loop: DeviceLoop, text: str) -> None:
+    loop.stop_all("stale", text, end="tripped", code=f"TRIP_{AlarmCode.STALE_DATA.value}")
+
+
+def _channels_of(bay: Bay, device: str) -> list[ChannelId]:
+    """Those of the device that positions of the bay are wired to."""
+    refs = [ref for position in bay.positions.values() for ref in position.channels]
+    return [ChannelId(ref.channel) for ref in refs if ref.device == device]
+
+
+def _code(alarm: AlarmCode) -> str:
+    return str(alarm.value)

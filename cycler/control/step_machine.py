@@ -171,8 +171,9 @@ class StepMachine:
 
     # What moves it.
 
-    def start(self, taken_s: float) -> Sequence[MachineEvent]:
-        """Begin the run at this time of the loop's clock."""
+    def start(self, taken_s: float, *, voltage_v: float = nan) -> Sequence[MachineEvent]:
+        """Begin the run at this time of the loop's clock. `voltage_v`: the last reading, with the relay open."""
+        self.voltage_v = voltage_v
         self._run = RunProgress(started_s=taken_s)
         self._taken_s = taken_s
         return self._await(first(self._plan.program), 0)
@@ -414,7 +415,8 @@ class StepMachine:
         run = self._run
         order_id, regulation = sweep.order_id[row], sweep.regulation[row]
         awaited = run.awaited
-        keep = run.step is not None and self._beyond_record(sweep.step_time_s[row])
+        pulsing = run.step is not None and run.step.pulse is not None  # what its numbers come from is all kept
+        keep = run.step is not None and (pulsing or self._beyond_record(sweep.step_time_s[row]))
         if awaited is not None:
             if order_id != awaited.order_id or regulation == "starting":
                 if keep:
@@ -486,7 +488,10 @@ class StepMachine:
         step.highest_v = max(step.highest_v, self.voltage_v)
         now.dv = step.highest_v - self.voltage_v
         held_v = phase.voltage_v if phase.holds_voltage else nan
-        now.band_v_lo, now.band_v_hi = held_v - self._band_v, held_v + self._band_v
+        # Beyond its target in the step's direction a cell is at its target, too.
+        charging = phase.direction == "charge"
+        now.band_v_lo = held_v - self._band_v if charging else -inf
+        now.band_v_hi = inf if charging else held_v + self._band_v
         now.in_band = now.band_v_lo <= self.voltage_v <= now.band_v_hi
         now.reports_cv = self._regulation == "cv"
         if now.reports_cv or now.in_band:
@@ -534,9 +539,20 @@ class StepMachine:
 
     def _after(self, cursor: Cursor | None) -> Sequence[MachineEvent]:
         if cursor is not None:
-            return self._await(cursor, 0)
+            return self._withheld(cursor) or self._await(cursor, 0)
         self._run.over = "completed"
         return (RunOver(end="completed", code=None, text="the recipe is done"),)
+
+    def _withheld(self, cursor: Cursor) -> Sequence[MachineEvent]:
+        """A cell outside the next step's window of temperature is not energised to find that out."""
+        degc = self.temperature_degc
+        for guard in self._guards_of(step_at(self._plan.program, cursor), variant_at(self._plan.program, cursor)):
+            if guard.quantity == "temperature" and (degc < guard.low or degc > guard.high):
+                text = f"before the next step: {GuardWatch(guard).explain(degc)}"
+                events: list[MachineEvent] = [Tripped(code=guard.code, text=text)]
+                self._finish("trip", text, "tripped", f"TRIP_{guard.code.value}", events)
+                return events
+        return NOTHING
 
     def _await(self, cursor: Cursor, first_phase: int) -> Sequence[MachineEvent]:
         """Ask for the order of what comes next; guards allow both steps until it is in force."""

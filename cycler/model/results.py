@@ -159,7 +159,7 @@ class Event:
     """Something that happened, for people and auditors."""
 
     utc: datetime
-    elapsed_s: float
+    elapsed_s: float  # since the run began that it belongs to
     event: str  # `step.ended`: a noun and a past verb
     cell_id: str | None = None
     position: str | None = None

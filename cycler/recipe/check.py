@@ -174,6 +174,8 @@ class StepCheck:
             )
         if channel is None:
             return
+        if phase.resistance_ohm is not None and not channel.holds_resistance:
+            self._refuse("channel", "discharges through a resistance, which the channel cannot hold")
         channel_a = channel.charge_current_a_max if direction == "charge" else channel.discharge_current_a_max
         if least_a > channel_a:
             self._refuse("channel", f"asks for {_amp(least_a)}, but the channel gives {_amp(channel_a)} in {direction}")

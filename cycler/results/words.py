@@ -155,7 +155,7 @@ def _to_do(code: str) -> str:
         return (
             "Read the events before the trip. Check channel, contact and sensor before cell or position is used again."
         )
-    return _WORDS[code][1] if code in _WORDS else "Ask the engineer who wrote the recipe what this code asks for."
+    return _WORDS[code][1] if code in _WORDS else "Ask the engineer who wrote the recipe what to do with such a cell."
 
 
 _QUARANTINE: Final = (
@@ -175,8 +175,8 @@ _WORDS: Final = {
     "BAD_CONTACT": ("bad contact", _REPRESS),
     "UNEXPECTED_CELL": ("unexpected cell", "Identify the cell and correct the load list."),
     "STATE_CONTRADICTED": (
-        "measured value contradicts what is known of the cell",
-        "Better than its type can be: check the cell's identity and type, and the channel's calibration. Re-test.",
+        "what was found contradicts what is known of the cell",
+        "Check the cell's identity, type and history, whether a cell is there at all, and the channel's calibration.",
     ),
     "WRONG_CHEMISTRY": ("wrong chemistry", "Identify the cell. Stop the lot until it is known how it came here."),
     "WRONG_TRAY": ("wrong tray", "Stop the tray, compare its barcode with the order."),

@@ -131,9 +131,8 @@ class Commissioning:
         for command, consequence in RESTARTS.items():
             setting = await self._ask(f"{command}?")
             if setting == "AUTO":
-                raise DeviceFault(
-                    self._device, f'{command} is AUTO: {consequence}. Send "{command} OFF" to its SCPI port first'
-                )
+                mend = f'send "SYST:LOCK ON", "{command} OFF" and "SYST:LOCK OFF" to its SCPI port'
+                raise DeviceFault(self._device, f"{command} is AUTO: {consequence}. To mend it, {mend}")
             if setting != "OFF":
                 self._unanswered += 1
 

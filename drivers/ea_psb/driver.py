@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from cycler.contract.capabilities import Capabilities, Identity
@@ -127,8 +127,8 @@ class EaPsb:
             (state,) = await link.read(reg.STATE, Priority.ORDER)
             if state & reg.STATE_OUTPUT:
                 raise DeviceFault(self._device, "its output is on: commissioning needs it off")
-            (power_on,) = await link.read(reg.POWER_ON_OUTPUT, Priority.ORDER)
-            if power_on != reg.POWER_ON_OUTPUT_OFF:
+            power_on = await self._power_on_output()
+            if power_on not in (reg.POWER_ON_OUTPUT_OFF, None):
                 raise DeviceFault(
                     self._device,
                     f"register 408 holds 0x{power_on:04X}: the output comes on with the power. "
@@ -143,12 +143,22 @@ class EaPsb:
                 self._device, self._scpi, serial=identity.serial if identity else "", ratings=ratings
             )
             self._kept = await exchange.run(self._options.thresholds)
+            if power_on is None:
+                self._kept = replace(self._kept, complete=False)
             await self._take_control()
             for address in (reg.SOURCE_CURRENT, reg.SINK_CURRENT):
                 await link.write_register(address, 0, Priority.ORDER)
             if await link.read_coil(reg.RESISTANCE_MODE, Priority.ORDER):
                 await link.write_coil(reg.RESISTANCE_MODE, False, Priority.ORDER)
             self._declare()
+
+    async def _power_on_output(self) -> int | None:
+        """Register 408; None where the device does not know it, for no maker's document confirms its address."""
+        try:
+            (power_on,) = await self._link.read(reg.POWER_ON_OUTPUT, Priority.ORDER)
+        except (ProtocolError, DeviceFault):
+            return None
+        return int(power_on)
 
     async def read(self) -> Sequence[Sweep]:
         """One sweep: voltage and current in one reply, so without skew, then the state that gives them their sign.
@@ -184,8 +194,11 @@ class EaPsb:
             # Opened by its watchdog, an alarm or a hand at its front panel; or closed by somebody else.
             self._in_force = order = None
         regulation = reg.regulation(state)
-        if order is not None and on and order.started_s is None:
-            regulation = self._starting(order, regulation, taken_s, voltage_v, current_a)
+        if order is not None and order.started_s is None:
+            if on:
+                regulation = self._starting(order, regulation, taken_s, voltage_v, current_a)
+            elif not order.energises:
+                order.started_s = taken_s  # a rest begins with the first reading that shows the relay open
         return (
             Sweep(
                 taken_s=taken_s,
@@ -249,7 +262,7 @@ class EaPsb:
             with self._order_lost_on_failure():
                 await self._write(Write(reg.OUTPUT, 0), mark)
                 await self._confirm(None, on=False, mark=mark)
-            return self._now_in_force(order, phase, mark, started_s=asyncio.get_running_loop().time())
+            return self._now_in_force(order, phase, mark)
         (state,) = await self._link.read(reg.STATE, Priority.ORDER)
         if standing := reg.alarms(state):
             raise DeviceFault(self._device, f"{standing} stands: find its cause and acknowledge it first")
@@ -283,9 +296,7 @@ class EaPsb:
             self._in_force = None
             raise
 
-    def _now_in_force(
-        self, order: Order, phase: Phase, mark: int, *, started_s: float | None = None
-    ) -> Applied | Overtaken:
+    def _now_in_force(self, order: Order, phase: Phase, mark: int) -> Applied | Overtaken:
         if self._offs.overtook(CHANNEL, mark):
             return Overtaken(order_id=order.order_id)
         self._in_force = _InForce(
@@ -293,7 +304,6 @@ class EaPsb:
             phase=phase,
             since_s=asyncio.get_running_loop().time(),
             flow_a=min(self._accuracy.current_a, phase.current_a / 2),
-            started_s=started_s,
         )
         return Applied(
             order_id=order.order_id, phases=(phase,), limits=limits_kept(order.limits, self._kept.thresholds)

@@ -100,7 +100,7 @@ def test_a_start_that_cannot_be_is_refused(recipe: str, start: str, message: str
 def test_a_cell_in_a_state_that_the_recipe_does_not_take_is_not_run(recipe: str) -> None:
     answer = cycler("simulate", recipe, "--start", "quarantine", "--json", "--strict")
     (cell,) = answer.document["cells"]
-    assert (answer.exit_code, cell["verdict"], cell["reason_codes"]) == (5, "not-run", ["STATE_CONTRADICTED"])
+    assert (answer.exit_code, cell["verdict"], cell["reason_codes"]) == (4, "not-run", ["STATE_CONTRADICTED"])
 
 
 # Where files go.

@@ -375,3 +375,24 @@ def test_a_run_that_is_stopped_ends_at_its_last_reading() -> None:
 def test_a_fail_without_a_code_takes_that_of_its_condition(tests, code: str | None) -> None:  # type: ignore[no-untyped-def]
     bench = started(plan(charge(2.5, TO_TAPER, cv=True, fails=[until(*tests, outcome="fail")]))).run()
     assert (bench.over.end, bench.over.code) == ("failed", code)
+
+
+def test_a_cell_too_hot_for_the_next_step_is_not_energised() -> None:
+    bench = started(
+        plan(discharge(1.0, until(compare("time", ">=", 50))), charge(1.0, until(compare("time", ">=", 50))))
+    )
+    bench.run(20)
+    bench.temperature_degc = 46.0  # within the window of discharge, above that of charge
+    bench.run()
+    assert (bench.over.end, bench.over.code) == ("tripped", "TRIP_9")
+    assert sum(isinstance(event, StepEntered) for event in bench.events) == 1
+
+
+def test_a_pulse_without_a_reading_before_it_has_no_resistance() -> None:
+    bench = started(plan(pulse(5.0, 3.0, (1.0,)))).run()
+    assert bench.results[0].pulse == ()
+
+
+def test_a_cell_above_the_target_of_a_charge_is_at_its_target() -> None:
+    bench = started(plan(charge(1.0, TO_TAPER, cv=True, voltage_v=3.2)), soc=0.9).run()
+    assert bench.results[0].stop_reason == "already-at-target"
