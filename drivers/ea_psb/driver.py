@@ -38,7 +38,7 @@ class _InForce:
     phase: Phase  # as achieved
     since_s: float
     flow_a: float  # from here on current counts as flowing
-    started_s: float | None = None  # the first reading with current; in a rest the relay opening
+    started_s: float | None = None  # the first reading with current; in a rest the first that shows the relay open
 
     @property
     def energises(self) -> bool:

@@ -72,3 +72,15 @@ def test_a_terminal_without_the_letters_that_are_needed_gets_others() -> None:
     done = subprocess.run(command, capture_output=True, env={"PYTHONIOENCODING": "ascii"}, check=True)
     assert done.stdout.isascii()
     assert done.stderr == b""
+
+
+def test_a_background_job_of_a_script_ends_on_sigterm(tmp_path: Path) -> None:
+    """A script starts its background jobs with SIGINT ignored."""
+    script = f"{CYCLER} demo --out {tmp_path / 'out'} & job=$!; read go; kill -TERM $job; wait $job; echo ended with $?"
+    with subprocess.Popen(
+        ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as job:
+        assert job.stderr is not None
+        job.stderr.readline()  # the first line of progress: it is at work
+        out, _ = job.communicate("go\n", timeout=20)
+    assert out.endswith("ended with 143\n")
