@@ -189,7 +189,7 @@ def told(kind: type[StepMachine], the_plan: Plan, readings: list[Quirk], *, sens
     return [*said, str(machine.counters)]
 
 
-@settings(max_examples=500)
+@settings(max_examples=80)
 @given(plans(), quirks, st.booleans(), benches)
 def test_a_machine_that_judges_every_reading_sees_nothing_more(
     the_plan: Plan, readings: list[Quirk], sensor: bool, bench: dict[str, Any]

@@ -299,7 +299,7 @@ def everything() -> Plan:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 3300), st.booleans())
 def test_saved_and_restored_at_any_reading_the_outcome_is_identical(cut: int, counter: bool) -> None:
     whole = started(everything(), soc=0.9, counter=counter).run()
@@ -320,7 +320,7 @@ def test_the_plan_of_that_test_is_long_enough_for_its_cuts() -> None:
     assert 2500 < bench.readings < 3300
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.floats(-6, 6), min_size=5, max_size=60), st.integers(1, 5))
 def test_charge_is_recomputed_exactly_from_the_readings(currents: list[float], order_takes: int) -> None:
     """Whatever the readings: the counters equal the same whole-number sum over them."""

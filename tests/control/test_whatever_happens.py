@@ -58,7 +58,7 @@ def troubled_racks(draw: st.DrawFn) -> SimRack:
     return rack
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(troubled_racks())
 def test_every_output_ends_open_and_every_cell_knows_why_it_stopped(rack: SimRack) -> None:
     run = rack.interrupt(after_s=ENDS_S).run(*STEPS)
@@ -72,7 +72,7 @@ def test_every_output_ends_open_and_every_cell_knows_why_it_stopped(rack: SimRac
             assert len(run[cell].steps) == 3
 
 
-@settings(max_examples=40)
+@settings(max_examples=10)
 @given(st.sampled_from(["psb-01", "psb-02"]), moments)
 def test_whenever_a_supply_is_unplugged_its_output_is_open_within_six_seconds(device: str, lost_s: float) -> None:
     energised: list[float] = []
@@ -90,7 +90,7 @@ def test_whenever_a_supply_is_unplugged_its_output_is_open_within_six_seconds(de
     assert {step.stop_reason for step in run[cell].steps} <= {"stale", "current", "time", "completed"}
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(st.sampled_from(["memory", "loopback"]), st.floats(0.0, 40.0))
 def test_whenever_somebody_presses_ctrl_c_every_output_is_open_and_the_journal_can_be_read(
     wire: Wire, pressed_s: float
