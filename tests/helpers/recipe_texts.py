@@ -19,6 +19,7 @@ CHANNEL = ChannelRange(
     voltage_noise_v=0.001,
     voltage_resolution_v=0.001,
     current_resolution_a=0.001,
+    holds_resistance=True,
 )
 """A 10 V, 15 A supply, good to 0.1 % of its voltage and 0.2 % of its current."""
 

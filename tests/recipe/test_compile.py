@@ -1,5 +1,6 @@
 """From a loaded recipe to a plan: numbers of the cell type, clamps between end and trip, loops without memory."""
 
+from dataclasses import replace
 from math import isnan
 
 import pytest
@@ -189,3 +190,9 @@ def test_another_cell_type_is_refused() -> None:
         load_recipe_text(HEAD + "steps: [rest: {time: 1 s}]\n", file="f", beside=NOWHERE, cell_type=other)
     (problem,) = check(loaded.recipe, other, CHANNEL)
     assert problem.code == "cell-type"
+
+
+def test_a_channel_that_holds_no_resistance_refuses_cr() -> None:
+    cr = f"discharge: {{resistance: 1 Ohm, until: [voltage <= 2.8 V], fail: [{BOUNDS}]}}"
+    with pytest.raises(InvalidFile, match="which the channel cannot hold"):
+        plan(cr, channel=replace(CHANNEL, holds_resistance=False))
