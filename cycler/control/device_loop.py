@@ -10,6 +10,7 @@ from cycler.contract.devices import ApplyResult, CyclerDriver
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.contract.sweep import ChannelId, Sweep
 from cycler.control.beat import Beat
+from cycler.control.cancellation import raise_if_cancelled
 from cycler.control.channel_controller import ChannelController
 from cycler.control.machine_events import RunEnd
 from cycler.control.outbox import Command, Off, Outbox
@@ -141,6 +142,7 @@ class DeviceLoop:
             try:
                 sweeps = await self.driver.read()
             except LinkError as error:
+                raise_if_cancelled()
                 # One lost reply is no reason to stop cells; silence for as long as makes a reading stale is.
                 if clock() - self.heard_s >= self.stale_s:
                     raise

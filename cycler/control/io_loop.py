@@ -9,6 +9,7 @@ import structlog
 from cycler.contract.devices import DigitalIo
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.control.beat import Beat
+from cycler.control.cancellation import raise_if_cancelled
 
 log = structlog.get_logger()
 
@@ -54,6 +55,7 @@ class IoLoop:
                 try:
                     reading = await self._driver.read()
                 except LinkError as error:
+                    raise_if_cancelled()
                     if clock() - heard_s >= STALE_S:
                         raise
                     log.warning("device.silent", device=self.device, reason=error.detail)

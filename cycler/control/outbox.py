@@ -10,6 +10,7 @@ from cycler.contract.devices import ApplyResult, CyclerDriver
 from cycler.contract.errors import DeviceError
 from cycler.contract.order import Order
 from cycler.contract.sweep import ChannelId
+from cycler.control.cancellation import raise_if_cancelled
 from cycler.record.journal import JournalFailed
 from cycler.record.recorder import Recorder
 
@@ -101,6 +102,7 @@ class Outbox:
             try:
                 await self._driver.make_safe(channels)
             except DeviceError as error:
+                raise_if_cancelled()
                 failed, self.unconfirmed = channels - self.unconfirmed, channels
                 if failed:
                     self._on_off_failed(failed, error)
@@ -139,6 +141,7 @@ class Outbox:
         try:
             answers: Mapping[ChannelId, ApplyResult] = await self._driver.apply(orders)
         except DeviceError as error:
+            raise_if_cancelled()
             answers = dict.fromkeys(orders, error)
         finally:
             self._energised_s.update(dict.fromkeys(energising, asyncio.get_running_loop().time()))

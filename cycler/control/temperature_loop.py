@@ -10,6 +10,7 @@ from cycler.contract.devices import TemperatureInput
 from cycler.contract.errors import LinkError
 from cycler.contract.sweep import ChannelId
 from cycler.control.beat import Beat
+from cycler.control.cancellation import raise_if_cancelled
 from cycler.control.channel_controller import ChannelController
 
 log = structlog.get_logger()
@@ -50,6 +51,7 @@ class TemperatureLoop:
                 await self._read()
                 heard_s = clock()
             except LinkError as error:
+                raise_if_cancelled()
                 if clock() - heard_s >= self._stale_s:
                     raise
                 log.warning("device.silent", device=self.device, reason=error.detail)

@@ -166,9 +166,14 @@ class ModbusLink:
         if unless is not None and unless():
             raise Withdrawn
         self.sent_s = client.ctx.loop.time()
+        task = asyncio.current_task()
+        cancelled_before = task.cancelling() if task is not None else 0
         try:
             async with asyncio.timeout(self._timeout_s):
                 reply = await client.execute(False, request)
+                if task is not None and task.cancelling() > cancelled_before:
+                    # asyncio.wait_for, inside, loses a cancellation that comes together with the reply.
+                    raise asyncio.CancelledError
         except TimeoutError:
             self.close()
             raise LinkError(

@@ -1,6 +1,6 @@
 """Whatever happens to a rack, and whenever: at the end every output is open, and every cell knows why it stopped."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cycler.service.wiring import Wire
@@ -92,6 +92,7 @@ def test_whenever_a_supply_is_unplugged_its_output_is_open_within_six_seconds(de
 
 @settings(max_examples=8)
 @given(st.sampled_from(["memory", "loopback"]), st.floats(0.0, 40.0))
+@example("loopback", 1.5)  # together with a reply: once lost in the wire
 def test_whenever_somebody_presses_ctrl_c_every_output_is_open_and_the_journal_can_be_read(
     wire: Wire, pressed_s: float
 ) -> None:
