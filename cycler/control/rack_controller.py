@@ -15,7 +15,6 @@ from cycler.contract.devices import CyclerDriver, Device, DigitalIo, Temperature
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.contract.sweep import ChannelId
 from cycler.control.attempts import RestartIntensity
-from cycler.control.cancellation import raise_if_cancelled
 from cycler.control.channel_controller import ChannelController
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.io_loop import IoLoop
@@ -296,7 +295,6 @@ class RackController:
                 await loop.run()
             except DeviceError as error:
                 self._lost(loop, error)
-                raise_if_cancelled()
                 # What is no matter of the wire does not go away by itself: a person has to come.
                 if not isinstance(error, LinkError) or intensity.lost(clock()):
                     self._record("device.latched", device=loop.device, text=str(error), severity="error")
