@@ -747,10 +747,17 @@ class StepMachine:
         self.wants_fast = not run.closed and (
             run.awaited is not None
             or run.over is not None
-            or (step is not None and step.pulse is not None)
+            or (step is not None and (step.pulse is not None or self._pulse_is_near(step)))
             or any(watch.pending for watch, _ in self._watches)
             or any(guard.state.count for guard in self._guards)
         )
+
+    def _pulse_is_near(self, step: StepProgress) -> bool:
+        """The device is about to begin a pulse by its own clock: its edge is wanted in fast readings, too."""
+        if self._step is None or self._step.pulse is None or self._variant is None:
+            return False
+        duration_s = self._variant.phases[step.phase].duration_s
+        return duration_s is not None and step.phase_started_s + duration_s - self.step_time_s <= self._at_window_s
 
     def _adopt_bounds(self, quiet: Quiet) -> None:
         self._judge_v_lo, self._judge_v_hi = quiet.v_lo, quiet.v_hi
