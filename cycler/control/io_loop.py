@@ -14,6 +14,8 @@ from cycler.control.cancellation import raise_if_cancelled
 log = structlog.get_logger()
 
 STALE_S = 2.0
+FAST_S = 0.1  # after a lost reply
+BEATS_PER_WATCHDOG = 3  # so that one lost reply does not open the contactors
 OUTPUTS_END_S = 3.0
 
 
@@ -33,7 +35,9 @@ class IoLoop:
         """`on_moved(device, output, closed)`. `outputs_ended`: no cycler's output is on any more, at the rack's end."""
         self.device = device
         self._driver = driver
-        self._beat = Beat(period_s=sweep_s, fast_s=sweep_s, offset_s=offset_s)
+        self._sweep_s = sweep_s
+        self._offset_s = offset_s
+        self._beat = Beat(period_s=sweep_s, fast_s=FAST_S, offset_s=offset_s)
         self._on_moved = on_moved
         self._outputs_ended = outputs_ended
         self._told: dict[str, bool] = {}
@@ -44,6 +48,9 @@ class IoLoop:
         await self._driver.connect()
         await self._driver.make_safe()
         await self._driver.commission()
+        watchdog = self._driver.capabilities.watchdog
+        period_s = self._sweep_s if watchdog is None else min(self._sweep_s, watchdog.timeout_s / BEATS_PER_WATCHDOG)
+        self._beat = Beat(period_s=period_s, fast_s=FAST_S, offset_s=self._offset_s)
 
     async def run(self) -> None:
         """Until cancelled, or until the device fails; the outputs are then told to go to their safe state."""
@@ -59,7 +66,9 @@ class IoLoop:
                     if clock() - heard_s >= STALE_S:
                         raise
                     log.warning("device.silent", device=self.device, reason=error.detail)
+                    self._beat.hurry(fast=True)
                     continue
+                self._beat.hurry(fast=False)
                 heard_s = clock()
                 for output, closed in list(self._told.items()):
                     if reading.outputs[output] != closed:

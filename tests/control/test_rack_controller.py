@@ -1,0 +1,198 @@
+"""A rack that goes on for longer than one run: starts after a loss, one run after another, and stops."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cycler.contract.plugin import Surroundings
+from cycler.control.rack_controller import RackController
+from cycler.model.alarm import AlarmCode
+from cycler.model.rack import BayId, Placement, PositionId
+from cycler.model.run import Run
+from cycler.model.world import WorldDeclaration
+from cycler.recipe.compile import compile_plan
+from cycler.record.journal import Journal, JournalFailed
+from cycler.record.recorder import Recorder
+from cycler.service.story import RunStory, stories
+from cycler.service.wiring import open_devices, simulated_devices
+from sims.testing.cables import Cables
+from sims.testing.layout import Layout
+from sims.testing.observed_world import ObservedWorld
+from sims.testing.steps import amp_hours, charge, minutes, voltage
+
+B01 = BayId("B01")
+ONE_MINUTE = charge(c_rate=0.5, until=(voltage(4.1), amp_hours(6), minutes(1)))
+
+
+@dataclass
+class Shop:
+    """A rack at work, and its cables."""
+
+    rack: RackController
+    recorder: Recorder
+    cables: Cables
+    world: ObservedWorld
+    layout: Layout
+
+    async def start(self) -> Run:
+        """The recipe on the cells of bay B01."""
+        (job,) = self.layout.jobs((ONE_MINUTE,))
+        now = self.world.utcnow()
+        run = Run(
+            run_id=self.recorder.next_run_id(now),
+            started_utc=now,
+            placement=Placement(tray=job.tray, bay=job.bay, from_utc=now),
+            recipe_name="test",
+            recipe_version="1.0.0",
+            recipe_hash="",
+            recipe_text="",
+            cells=job.cells,
+        )
+        plans = {}
+        for position in job.cells:
+            capabilities = self.rack.capabilities(position)
+            if capabilities is not None:
+                plans[position] = compile_plan(job.recipe.recipe, job.recipe.cell_type, capabilities.range)
+        await self.rack.start_run(run, plans)
+        return run
+
+    async def finished(self, run: Run, *, within_s: float) -> None:
+        async with asyncio.timeout(within_s):
+            await self.rack.finished(run)
+
+
+class Disk:
+    """Fails when it is told to."""
+
+    fails = False
+
+    async def __call__(self, work: Callable[[], None]) -> None:
+        if self.fails:
+            raise JournalFailed("the disk is gone")
+        work()
+
+
+def at_work(store: Path, test: Callable[[Shop], Awaitable[None]], *, disk: Disk | None = None) -> tuple[RunStory, ...]:
+    """Runs the test on a rack with two supplies, one cell each; what the journal then tells."""
+    layout = Layout(driver="ea_psb", options={}, contactors=True, free_ports=False)
+    for cell in ("c1", "c2"):
+        layout.load(cell, state="formed@50%", capacity_ah=None, device=None, bay="B01")
+    configuration = layout.configuration()
+    (job,) = layout.jobs((ONE_MINUTE,))
+    declaration = WorldDeclaration(cells=layout.simulated_cells(job.recipe.cell_type))
+    devices = simulated_devices(configuration)
+    world = ObservedWorld(declaration, configuration.rack, devices, wire="memory")
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Shop]:
+        await world.start()
+        recorder = Recorder(
+            Journal(store, rack="TEST", opened_utc=world.utcnow()),
+            run_blocking=disk or Disk(),
+            on_failure=lambda reason: rack.stop_all(reason, code=AlarmCode.JOURNAL_NOT_DURABLE),
+        )
+        built = open_devices(configuration, Surroundings(utcnow=world.utcnow, world=world))
+        rack = RackController(configuration.rack, built, recorder, utcnow=world.utcnow, rng=random.Random(1))
+        async with asyncio.TaskGroup() as tasks:
+            background = [tasks.create_task(recorder.run()), tasks.create_task(rack.run())]
+            await rack.ready()
+            try:
+                cables = Cables(world, {device.device: device.resource for device in devices})
+                yield Shop(rack, recorder, cables, world, layout)
+            finally:
+                for task in background:
+                    task.cancel()
+        await recorder.aclose()
+        await world.aclose()
+
+    async def main() -> None:
+        async with opened() as shop:
+            await test(shop)
+
+    world.run(main())
+    return stories(store)
+
+
+def test_one_run_follows_another_on_the_same_bay(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        for _ in range(3):
+            run = await shop.start()
+            await shop.finished(run, within_s=90.0)
+
+    told = at_work(tmp_path, test)
+    assert [story.run.run_id for story in told] == ["20260101-001", "20260101-002", "20260101-003"]
+    assert all(outcome.ended == "completed" for story in told for outcome in story.outcomes.values())
+
+
+def test_a_cell_on_a_latched_device_is_refused_and_its_run_ends(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        shop.cables.unplug("psb-02")
+        await asyncio.sleep(60.0)  # it is latched
+        run = await shop.start()
+        await shop.finished(run, within_s=90.0)
+
+    (story,) = at_work(tmp_path, test)
+    assert {position: outcome.ended for position, outcome in story.outcomes.items()} == {
+        "B01/A1": "completed",
+        "B01/A2": "not-started",
+    }
+
+
+def test_a_device_that_comes_back_takes_the_next_run(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        run = await shop.start()
+        await asyncio.sleep(10.0)
+        shop.cables.unplug("psb-02")
+        await asyncio.sleep(5.0)
+        shop.cables.plug("psb-02")
+        await shop.finished(run, within_s=90.0)
+        await asyncio.sleep(10.0)
+        await shop.finished(await shop.start(), within_s=90.0)
+
+    first, second = at_work(tmp_path, test)
+    assert first.steps[PositionId("B01/A2")][-1].stop_reason == "stale"
+    assert {outcome.ended for outcome in second.outcomes.values()} == {"completed"}
+
+
+def test_nothing_starts_once_the_journal_has_failed(tmp_path: Path) -> None:
+    disk = Disk()
+
+    async def test(shop: Shop) -> None:
+        disk.fails = True
+        run = await shop.start()
+        await shop.finished(run, within_s=90.0)
+        again = await shop.start()
+        await shop.finished(again, within_s=1.0)
+        assert all(not shop.world.truth(PositionId(f"B01/A{n}")).is_energised for n in (1, 2))
+        assert shop.world.truth(PositionId("B01/A1")).charged_ah == 0.0
+
+    assert at_work(tmp_path, test, disk=disk) == ()
+
+
+def test_stopping_the_rack_ends_every_run_and_opens_every_output(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        run = await shop.start()
+        await asyncio.sleep(20.0)
+        shop.rack.stop_all("a person said so")
+        await shop.finished(run, within_s=2.0)
+        assert all(not shop.world.truth(PositionId(f"B01/A{n}")).is_energised for n in (1, 2))
+
+    (story,) = at_work(tmp_path, test)
+    assert {step.stop_reason for steps in story.steps.values() for step in steps} == {"all-off"}
+    assert {outcome.ended for outcome in story.outcomes.values()} == {"stopped"}
+
+
+def test_a_run_that_is_started_while_its_device_is_away_does_not_wait_for_it(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        shop.cables.unplug("psb-02")
+        for after_s in (2.0, 1.5, 1.0):  # before its loss is noticed, and between the attempts
+            await asyncio.sleep(after_s)
+            run = await shop.start()
+            await shop.finished(run, within_s=90.0)
+
+    for story in at_work(tmp_path, test):
+        assert story.outcomes[PositionId("B01/A2")].ended in {"not-started", "tripped"}
+        assert story.outcomes[PositionId("B01/A1")].ended in {"completed", "stopped"}
