@@ -68,6 +68,7 @@ class Capabilities:
     protections: frozenset[DeviceProtection] = frozenset()
     watchdog: Watchdog | None = None
     limit_readback: Literal["yes", "no", "proof-tested"] = "no"  # an unproven limit counts as absent
+    limits_missing: tuple[str, ...] = ()  # why `limit_readback` is "no", for people
     parallel_groups: Mapping[ChannelId, tuple[ChannelId, ...]] = field(default_factory=dict)
 
 

@@ -9,10 +9,14 @@ on it either.
 
 import contextlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from cycler.contract.capabilities import Watchdog
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
-from drivers.ea_psb.registers import THRESHOLD_RATIO_MAX, Ratings
+from drivers.ea_psb.options import Options
+from drivers.ea_psb.registers import Ratings
+from drivers.ea_psb.thresholds import THRESHOLDS, Threshold, Thresholds
 from drivers.links.queue import Priority
 from drivers.links.scpi import ScpiLink
 
@@ -31,39 +35,13 @@ _NUMBER = re.compile(r"([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*[A-Za-z]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
-    """At which the device opens its output by itself. None: not read back, so not to be relied on."""
-
-    over_voltage_v: float | None = None
-    source_current_a: float | None = None
-    source_power_w: float | None = None
-    sink_current_a: float | None = None
-    sink_power_w: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """What the device was found to keep itself."""
 
-    thresholds: Thresholds = Thresholds()
-    watchdog_s: float | None = None  # None: off, or not read back
-    complete: bool = False  # every question was answered, those after restarting settings included
-
-
-def thresholds_for(ratings: Ratings, wanted: Thresholds) -> Thresholds:
-    """As high as the device allows where nothing lower is wanted."""
-
-    def at(value: float | None, rated: float) -> float:
-        highest = THRESHOLD_RATIO_MAX * rated
-        return highest if value is None else min(value, highest)
-
-    return Thresholds(
-        over_voltage_v=at(wanted.over_voltage_v, ratings.voltage_v),
-        source_current_a=at(wanted.source_current_a, ratings.current_a),
-        source_power_w=at(wanted.source_power_w, ratings.power_w),
-        sink_current_a=at(wanted.sink_current_a, ratings.current_a),
-        sink_power_w=at(wanted.sink_power_w, ratings.power_w),
-    )
+    standing: Thresholds = field(default_factory=dict)  # as read back, whoever has set them
+    armed: frozenset[Threshold] = frozenset()  # of these the ones that the rack file gives
+    watchdog: Watchdog | None = None  # None: off, or not read back
+    unanswered: tuple[str, ...] = ()  # the questions without an answer that can be understood
 
 
 class Commissioning:
@@ -74,15 +52,15 @@ class Commissioning:
         self._link = link
         self._serial = serial
         self._ratings = ratings
-        self._unanswered = 0
+        self._unanswered: list[str] = []
 
-    async def run(self, wanted: Thresholds) -> Kept:
+    async def run(self, wanted: Options) -> Kept:
         """Refuses what would re-energise, then sets and reads back. Raises `DeviceFault` for what a person must mend,
         `ProtocolError` for another device behind the second port."""
         try:
             identity = await self._ask("*IDN?")
             if identity is None:
-                return Kept()
+                return self._nothing_kept()
             self._check_same_device(identity)
             await self._refuse_restarts()
             if await self._ask("SYST:LOCK:OWN?") == "LOCAL":
@@ -93,9 +71,12 @@ class Commissioning:
             finally:
                 await self._release()
         except LinkError:
-            return Kept()
+            return self._nothing_kept()
         finally:
             self._link.close()
+
+    def _nothing_kept(self) -> Kept:
+        return Kept(unanswered=tuple(self._unanswered))
 
     async def _release(self) -> None:
         # What happened before is the answer: if this fails, Modbus will be told so when it asks for control.
@@ -104,27 +85,24 @@ class Commissioning:
             # Its answer says that the release has been carried out: between the two ports there is no order.
             await self._ask("SYST:LOCK:OWN?")
 
-    async def _set_up(self, wanted: Thresholds) -> Kept:
+    async def _set_up(self, wanted: Options) -> Kept:
         owner = await self._ask("SYST:LOCK:OWN?")
         if owner not in ("REMOTE", None):
             raise DeviceFault(self._device, f"SYST:LOCK ON did not give remote control, SYST:LOCK:OWN? says {owner}")
-        limits = thresholds_for(self._ratings, wanted)
-        ratings = self._ratings
-        thresholds = Thresholds(
-            over_voltage_v=await self._arm("VOLT:PROT", limits.over_voltage_v, ratings.voltage_v),
-            source_current_a=await self._arm("CURR:PROT", limits.source_current_a, ratings.current_a),
-            source_power_w=await self._arm("POW:PROT", limits.source_power_w, ratings.power_w),
-            sink_current_a=await self._arm("SINK:CURR:PROT", limits.sink_current_a, ratings.current_a),
-            sink_power_w=await self._arm("SINK:POW:PROT", limits.sink_power_w, ratings.power_w),
-        )
+        standing = await self._arm(wanted.thresholds)
         await self._tell(f"SYST:COMM:MON:TIM {WATCHDOG_S:g}")
         await self._tell("SYST:COMM:MON:ACT ON")
         watchdog_s = await self._number("SYST:COMM:MON:TIM?")
         active = await self._ask("SYST:COMM:MON:ACT?") in ("ON", "1")
+        watchdog = None
+        if active and watchdog_s is not None and watchdog_s <= WATCHDOG_S:
+            # The maker documents the timer and a status bit. That the output opens is its described purpose, no more.
+            watchdog = Watchdog(watches="host", timeout_s=watchdog_s, proven=bool(wanted.watchdog_proof))
         return Kept(
-            thresholds=thresholds,
-            watchdog_s=watchdog_s if active and watchdog_s is not None and watchdog_s <= WATCHDOG_S else None,
-            complete=self._unanswered == 0,
+            standing=standing,
+            armed=frozenset(wanted.thresholds.keys() & standing.keys()),
+            watchdog=watchdog,
+            unanswered=tuple(self._unanswered),
         )
 
     async def _refuse_restarts(self) -> None:
@@ -133,15 +111,27 @@ class Commissioning:
             if setting == "AUTO":
                 mend = f'send "SYST:LOCK ON", "{command} OFF" and "SYST:LOCK OFF" to its SCPI port'
                 raise DeviceFault(self._device, f"{command} is AUTO: {consequence}. To mend it, {mend}")
-            if setting != "OFF":
-                self._unanswered += 1
+            if setting not in ("OFF", None):
+                self._unanswered.append(f"{command}?")
 
-    async def _arm(self, command: str, value: float | None, rated: float) -> float | None:
-        await self._tell(f"{command} {value:.3f}")
-        found = await self._number(f"{command}?")
-        if found is not None and value is not None and abs(found - value) > READ_BACK_RATIO * rated:
-            raise DeviceFault(self._device, f"{command} was set to {value:.3f} and reads back {found:.3f}")
-        return found
+    async def _arm(self, wanted: Thresholds) -> Mapping[Threshold, float]:
+        """Those that are wanted are set; the others are only asked for, for they open the output just as well."""
+        standing = {}
+        for threshold in THRESHOLDS:
+            command, value = threshold.command, wanted.get(threshold)
+            if value is not None:
+                await self._tell(f"{command} {value:.3f}")
+            found = await self._number(f"{command}?", relied_on=value is not None)
+            if found is None:
+                continue
+            if value is not None and abs(found - value) > READ_BACK_RATIO * threshold.rated(self._ratings):
+                raise DeviceFault(
+                    self._device,
+                    f"{threshold.key}: {command} was set to {value:.3f} and reads back {found:.3f}; "
+                    "the device takes 110 % of its rating at most, some models 103 %",
+                )
+            standing[threshold] = found
+        return standing
 
     def _check_same_device(self, identity: str) -> None:
         fields = [part.strip() for part in identity.split(",")]
@@ -150,19 +140,21 @@ class Commissioning:
                 self._device, f"its SCPI port belongs to {identity!r}, its Modbus port to serial number {self._serial}"
             )
 
-    async def _number(self, question: str) -> float | None:
-        answer = await self._ask(question)
+    async def _number(self, question: str, *, relied_on: bool = True) -> float | None:
+        answer = await self._ask(question, relied_on=relied_on)
         match = _NUMBER.fullmatch(answer or "")
-        if match is None:
-            self._unanswered += answer is not None
-            return None
-        return float(match[1])
+        if match is not None:
+            return float(match[1])
+        if answer is not None and relied_on:
+            self._unanswered.append(question)
+        return None
 
-    async def _ask(self, question: str) -> str | None:
+    async def _ask(self, question: str, *, relied_on: bool = True) -> str | None:
         try:
             return await self._link.query(question, Priority.ORDER)
         except DeviceError:
-            self._unanswered += 1
+            if relied_on:
+                self._unanswered.append(question)
             return None
 
     async def _tell(self, command: str) -> None:

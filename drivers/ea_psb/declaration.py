@@ -1,19 +1,36 @@
 """What the supply declares of itself, from its ratings and from what commissioning found it to keep."""
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cycler.contract.capabilities import Capabilities, ChannelRange, DeviceProtection, Watchdog
-from cycler.contract.errors import ProtocolError
+from cycler.contract.capabilities import Capabilities, ChannelRange, DeviceProtection
 from cycler.contract.plugin import DeviceSettings, OfflineFacts
 from cycler.contract.sweep import ChannelId
 from drivers.ea_psb.commissioning import Kept
+from drivers.ea_psb.reach import Reach
 from drivers.ea_psb.registers import STEPS, Ratings
+from drivers.ea_psb.thresholds import (
+    OVER_CURRENT,
+    OVER_POWER,
+    OVER_VOLTAGE,
+    SINK_OVER_CURRENT,
+    SINK_OVER_POWER,
+    Threshold,
+)
 
 CHANNEL = ChannelId("1")
-IDLE_S_MAX = 1.0  # the device closes an idle connection after 5 s, and its watchdog fires after 2 s
+IDLE_S_MAX = 0.66  # a third of the watchdog: one lost reply and a new connection fit in
 ACCURACY_VOLTAGE_RATIO, ACCURACY_CURRENT_RATIO = 0.001, 0.002  # of the rating, where the rack file gives none
-RATING_TOLERANCE = 1e-3
+
+PROTECTIONS: Mapping[DeviceProtection, frozenset[Threshold]] = {
+    "over_voltage": frozenset({OVER_VOLTAGE}),
+    "over_current": frozenset({OVER_CURRENT, SINK_OVER_CURRENT}),
+    "over_power": frozenset({OVER_POWER, SINK_OVER_POWER}),
+}
+"""What each takes: a threshold of one direction protects in that direction only."""
+
+NEEDED = (OVER_VOLTAGE, OVER_CURRENT, SINK_OVER_CURRENT)
+"""What must stand in the rack file before the device's own limits count: voltage and current bound the power too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,19 +39,6 @@ class Accuracy:
 
     voltage_v: float
     current_a: float
-
-
-def check_ratings(settings: DeviceSettings, ratings: Ratings) -> None:
-    """Raises `ProtocolError` for ratings that no supply has, or that the rack file contradicts."""
-    for what, found, expected in (
-        ("voltage_v", ratings.voltage_v, settings.rated_voltage_v),
-        ("current_a", ratings.current_a, settings.rated_current_a),
-        ("power_w", ratings.power_w, settings.rated_power_w),
-    ):
-        if not (math.isfinite(found) and found > 0.0):
-            raise ProtocolError(settings.device, f"registers 121-126 give a rated {what} of {found:g}")
-        if expected is not None and abs(found - expected) > RATING_TOLERANCE * expected:
-            raise ProtocolError(settings.device, f"its rated {what} is {found:g}, the rack file says {expected:g}")
 
 
 def accuracy_of(settings: DeviceSettings, ratings: Ratings) -> Accuracy:
@@ -47,33 +51,24 @@ def accuracy_of(settings: DeviceSettings, ratings: Ratings) -> Accuracy:
 
 
 def offline_facts(settings: DeviceSettings) -> OfflineFacts:
-    """Its range is known where the rack file gives all three ratings; `check_ratings` then holds the device to them."""
+    """Its range is known where the rack file gives all three ratings, to which the device is then held. Adjustment
+    limits may narrow it: those only the device knows."""
     voltage_v, current_a, power_w = settings.rated_voltage_v, settings.rated_current_a, settings.rated_power_w
     if voltage_v is None or current_a is None or power_w is None:
         return OfflineFacts(channels=(CHANNEL,))
     ratings = Ratings(voltage_v=voltage_v, current_a=current_a, power_w=power_w)
-    return OfflineFacts(channels=(CHANNEL,), range=_range(ratings, accuracy_of(settings, ratings)))
+    return OfflineFacts(channels=(CHANNEL,), range=_range(ratings, Reach(), accuracy_of(settings, ratings)))
 
 
-def capabilities_of(ratings: Ratings, accuracy: Accuracy, kept: Kept, *, watchdog_proof: str) -> Capabilities:
-    """Before commissioning nothing is known to be kept."""
-    thresholds = kept.thresholds
-    protections: set[DeviceProtection] = set()
-    if thresholds.over_voltage_v is not None:
-        protections.add("over_voltage")
-    if thresholds.source_current_a is not None and thresholds.sink_current_a is not None:
-        protections.add("over_current")
-    if thresholds.source_power_w is not None and thresholds.sink_power_w is not None:
-        protections.add("over_power")
-    watchdog = None
-    if kept.watchdog_s is not None:
-        # The maker documents the timer and a status bit. That the output opens is its described purpose, no more.
-        watchdog = Watchdog(watches="host", timeout_s=kept.watchdog_s, proven=bool(watchdog_proof))
+def capabilities_of(ratings: Ratings, reach: Reach, accuracy: Accuracy, kept: Kept) -> Capabilities:
+    """A protection is kept where the rack file gives its threshold and the device holds it: one that stands at the
+    110 % of the factory lies above anything that a cell bears."""
+    missing = _limits_missing(kept)
     return Capabilities(
         channels=(CHANNEL,),
-        range=_range(ratings, accuracy),
+        range=_range(ratings, reach, accuracy),
         bipolar_sense=False,
-        autonomous=watchdog is None,  # without its watchdog it goes on for ever
+        autonomous=kept.watchdog is None,  # without its watchdog it goes on for ever
         phases_max=1,
         order_time_s=0.3,
         start_delay_s=0.1,
@@ -82,19 +77,29 @@ def capabilities_of(ratings: Ratings, accuracy: Accuracy, kept: Kept, *, watchdo
         rest="relay-open",
         regulation_reported=True,
         charge_counter=False,
-        protections=frozenset(protections),
-        watchdog=watchdog,
-        limit_readback="yes" if kept.complete and len(protections) == 3 else "no",
+        protections=frozenset(name for name, thresholds in PROTECTIONS.items() if thresholds <= kept.armed),
+        watchdog=kept.watchdog,
+        limit_readback="no" if missing else "yes",
+        limits_missing=missing,
     )
 
 
-def _range(ratings: Ratings, accuracy: Accuracy) -> ChannelRange:
+def _limits_missing(kept: Kept) -> tuple[str, ...]:
+    absent = [threshold.key for threshold in NEEDED if threshold not in kept.armed]
+    return (
+        *(f"{key} was not configured and read back" for key in absent),
+        *(f"{question} was not answered" for question in kept.unanswered),
+    )
+
+
+def _range(ratings: Ratings, reach: Reach, accuracy: Accuracy) -> ChannelRange:
+    voltage_v_min, voltage_v_max = reach.voltage_v(ratings)
     return ChannelRange(
-        voltage_v_min=0.0,
-        voltage_v_max=ratings.voltage_v,
-        charge_current_a_max=ratings.current_a,
-        discharge_current_a_max=ratings.current_a,
-        power_w_max=ratings.power_w,
+        voltage_v_min=voltage_v_min,
+        voltage_v_max=voltage_v_max,
+        charge_current_a_max=reach.source_current_a(ratings),
+        discharge_current_a_max=reach.sink_current_a(ratings),
+        power_w_max=reach.power_w(ratings),
         voltage_accuracy_v=accuracy.voltage_v,
         current_accuracy_a=accuracy.current_a,
         voltage_resolution_v=ratings.voltage_v / STEPS,

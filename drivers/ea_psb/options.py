@@ -4,16 +4,10 @@ import re
 from dataclasses import dataclass
 
 from cycler.contract.plugin import DeviceSettings
-from drivers.ea_psb.commissioning import Thresholds
+from drivers.ea_psb.thresholds import THRESHOLDS, Thresholds
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d*)?)\s*([A-Za-z]+)")
-_THRESHOLDS = {
-    "over_voltage": ("over_voltage_v", "V"),
-    "over_current": ("source_current_a", "A"),
-    "over_power": ("source_power_w", "W"),
-    "sink_over_current": ("sink_current_a", "A"),
-    "sink_over_power": ("sink_power_w", "W"),
-}
+_KEYS = (*(threshold.key for threshold in THRESHOLDS), "watchdog_proof")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +29,18 @@ def parse_options(settings: DeviceSettings, *, modbus_port: int, scpi_port: int)
         raise ValueError(f"{device}: {resource.text!r} is no modbus-tcp://host:port")
     if unknown := set(resource.query) - {"unit", "scpi"}:
         raise ValueError(f"{device}: {resource.text!r}: {min(unknown)!r} is unknown; there are unit and scpi")
-    if unknown := set(settings.options) - {*_THRESHOLDS, "watchdog_proof"}:
-        known = ", ".join([*_THRESHOLDS, "watchdog_proof"])
-        raise ValueError(f"{device}: option {min(unknown)!r} is unknown; there are {known}")
+    if unknown := set(settings.options) - {*_KEYS}:
+        raise ValueError(f"{device}: option {min(unknown)!r} is unknown; there are {', '.join(_KEYS)}")
     return Options(
         modbus_port=modbus_port if resource.port is None else resource.port,
         scpi_port=_whole(device, "scpi", resource.query.get("scpi", str(scpi_port)), 1, 65535),
         # The guide gives unit 0 for Modbus TCP; 1 is accepted in full compliance mode.
         unit=_whole(device, "unit", resource.query.get("unit", "0"), 0, 1),
-        thresholds=Thresholds(
-            **{
-                name: _quantity(device, key, settings.options[key], unit)
-                for key, (name, unit) in _THRESHOLDS.items()
-                if key in settings.options
-            }
-        ),
+        thresholds={
+            threshold: _quantity(device, threshold.key, settings.options[threshold.key], threshold.unit)
+            for threshold in THRESHOLDS
+            if threshold.key in settings.options
+        },
         watchdog_proof=settings.options.get("watchdog_proof", ""),
     )
 

@@ -36,18 +36,23 @@ SET_VALUES = Block(SINK_POWER, struct.Struct(">5H"))
 STATE = Block(505, struct.Struct(">I"))
 ACTUAL = Block(507, struct.Struct(">3H"))
 
+# V for the block, F for which register holds what (reach.py): the adjustment limits.
+ADJUSTMENT_LIMITS = Block(9000, struct.Struct(">10H"))
+
 FULL_SCALE = 0xCCCC  # V: 100 % of the rated value
-SET_MAX = 0xD0E5  # V: 102 %
 STEPS = 26214  # V: the resolution over 0-100 %, every second count
-THRESHOLD_RATIO_MAX = 1.1  # V; 1.03 on some models
+
+GAP_S = 0.010  # V: between two messages, as recommended on Ethernet; 5 ms is the least
+CONFIRM_S = 0.5  # V: what is written takes effect "a short, undefined time" after its echo
 
 STATE_LOCATION = 0x1F  # 0 free, 1 local (F), 3 USB (V), 4 analog (F), others the number of an interface
 LOCATIONS_NOT_OURS = {0: "nobody", 1: "the front panel", 3: "USB", 4: "the analog interface"}
 STATE_OUTPUT = 1 << 7  # V
 STATE_ALARM = 1 << 15  # F
 STATE_SINK = 1 << 31  # V
-STATE_ALARMS = {  # U
-    16: "OVP", 17: "OCP", 18: "OPP", 19: "OT", 21: "power fail", 22: "power fail", 23: "power fail", 24: "UVD",
+POWER_FAIL = "power fail"
+STATE_EVENTS = {  # U
+    16: "OVP", 17: "OCP", 18: "OPP", 19: "OT", 21: POWER_FAIL, 22: POWER_FAIL, 23: POWER_FAIL, 24: "UVD",
     25: "OVD", 26: "UCD", 27: "OCD", 28: "OPD", 29: "MSS", 30: "REM-SB",
 }  # fmt: skip
 
@@ -77,8 +82,12 @@ def alarms(state: int) -> str:
     """The alarms in the state word by name, for people. Empty where none stands."""
     if not state & STATE_ALARM:
         return ""
-    names = dict.fromkeys(name for bit, name in STATE_ALARMS.items() if state >> bit & 1)
-    return ", ".join(names) or "an alarm without a name"
+    return events(state) or "an alarm without a name"
+
+
+def events(state: int) -> str:
+    """What the state word flags, alarm or not, by name: some of it, like REM-SB, keeps an output off all the same."""
+    return ", ".join(dict.fromkeys(name for bit, name in STATE_EVENTS.items() if state >> bit & 1))
 
 
 def text(field: bytes) -> str:
@@ -95,7 +104,7 @@ class Ratings:
     power_w: float
 
 
-def real(raw: int, rated: float) -> float:
+def real(raw: float, rated: float) -> float:
     """A count as a value."""
     return rated * raw / FULL_SCALE
 

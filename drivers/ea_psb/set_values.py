@@ -1,13 +1,13 @@
 """From a phase to set values, and from set values to the writes that lead there safely."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
-from cycler.contract.order import Phase
+from cycler.contract.order import Direction, Phase
+from drivers.ea_psb.reach import Reach
 from drivers.ea_psb.registers import (
-    FULL_SCALE,
     OUTPUT,
-    SET_MAX,
     SINK_CURRENT,
     SINK_POWER,
     SOURCE_CURRENT,
@@ -55,6 +55,11 @@ class Write:
 
 SWITCH_ON = Write(OUTPUT, 1)
 
+VOLTAGE_ROUNDING: Mapping[Direction, Callable[[float, float], int]] = {
+    "charge": raw_at_most, "discharge": raw_at_least,
+}  # fmt: skip
+"""To the count that keeps the cell on this side of the voltage."""
+
 _FIELDS = {
     SINK_POWER: "sink_power",
     SINK_CURRENT: "sink_current",
@@ -64,18 +69,21 @@ _FIELDS = {
 }
 
 
-def set_values_for(phase: Phase, ratings: Ratings, *, power_w_max: float | None) -> SetValues:
-    """What holds the phase, rounded to the safe side: lower current and power, voltage away from its clamp.
+def set_values_for(phase: Phase, ratings: Ratings, reach: Reach, *, power_w_max: float | None) -> SetValues:
+    """What holds a phase within reach, rounded to the safe side: lower current and power, voltage away from its clamp.
 
     A charge can only source and a discharge only sink, because the other current is 0. So the set voltage is a clamp
     in the direction of the phase, kept by the device alone.
     """
-    power_w = min(w for w in (ratings.power_w, phase.power_w, power_w_max) if w is not None)
-    power = raw_at_most(power_w, ratings.power_w)
+    charges = phase.direction == "charge"
+    _, power_max = reach.source_power if charges else reach.sink_power
+    limits_w = (real(power_max, ratings.power_w), phase.power_w, power_w_max)
+    power = raw_at_most(min(w for w in limits_w if w is not None), ratings.power_w)
     current = raw_at_most(phase.current_a, ratings.current_a)
-    if phase.direction == "charge":
-        return SetValues(FULL_SCALE, 0, raw_at_most(phase.voltage_v, ratings.voltage_v), current, power)
-    return SetValues(power, current, raw_at_least(phase.voltage_v, ratings.voltage_v), 0, FULL_SCALE)
+    voltage = VOLTAGE_ROUNDING[phase.direction](phase.voltage_v, ratings.voltage_v)
+    if charges:
+        return SetValues(reach.sink_power[1], 0, voltage, current, power)
+    return SetValues(power, current, voltage, 0, reach.source_power[1])
 
 
 def achieved(phase: Phase, held: SetValues, ratings: Ratings) -> Phase:
@@ -100,8 +108,8 @@ def stages(present: SetValues, target: SetValues, *, output_on: bool, cell_raw: 
     After every single write the output is inside the old envelope or the new one, and it passes through both:
     - same direction: first all that tightens, then all that loosens;
     - else both currents to 0, then voltage and power, then the new current;
-    - from off the output is switched on at 0 A and at the cell's own voltage (`cell_raw`), so that nothing rushes
-      between the cell and the output's capacitors.
+    - from off the output is switched on at 0 A and at the cell's own voltage (`cell_raw`, as near as it may be set), so
+      that nothing rushes between the cell and the output's capacitors.
     """
     if output_on and present.direction is not None and present.direction == target.direction:
         writes = _differences(present, target)
@@ -115,7 +123,7 @@ def stages(present: SetValues, target: SetValues, *, output_on: bool, cell_raw: 
     if output_on:
         first = [*_differences(present, closed), *_differences(closed, ready)]
         return [*([first] if first else []), opening]
-    at_cell = replace(ready, voltage=min(cell_raw, SET_MAX))
+    at_cell = replace(ready, voltage=cell_raw)
     first = [*_differences(present, closed), *_differences(closed, at_cell)]
     return [*([first] if first else []), [SWITCH_ON, *_differences(at_cell, ready)], opening]
 

@@ -78,7 +78,7 @@ class ModbusLink:
         unit: int,
         gap_s: float = 0.0,
         timeout_s: float = 0.5,
-        connect_timeout_s: float = 1.0,
+        connect_timeout_s: float = 0.5,
         exceptions: ExceptionCodes = STANDARD_EXCEPTIONS,
     ) -> None:
         self.sent_s = 0.0  # when the last request was sent, by the loop's clock: the caller's own until its next await

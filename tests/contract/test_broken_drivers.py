@@ -5,9 +5,17 @@ from typing import Any
 
 import broken_drivers as broken
 import pytest
-from contract_subjects import AutonomousSubject, PsbSubject, SimCyclerSubject, SimIoSubject, SimTemperatureSubject
+from contract_subjects import (
+    AutonomousSubject,
+    PsbSubject,
+    SimChamberSubject,
+    SimCyclerSubject,
+    SimIoSubject,
+    SimTemperatureSubject,
+)
 
 from cycler.contract.errors import DeviceError
+from cycler.contract.suite.chamber import ChamberContract
 from cycler.contract.suite.cycler import CyclerContract
 from cycler.contract.suite.digital_io import DigitalIoContract
 from cycler.contract.suite.temperature import TemperatureContract
@@ -157,6 +165,38 @@ THERMOMETERS: Table = {
     ],
 }
 
+CHAMBERS: Table = {
+    "test_connecting_reading_and_closing_change_nothing": [
+        (broken.ClosesOnlyOnce, SimChamberSubject),
+        (broken.ResetsTheTargetOnConnect, SimChamberSubject),
+    ],
+    "test_the_air_follows_a_target_which_is_read_back": [
+        (broken.SetsTheTargetInFahrenheit, SimChamberSubject),
+    ],
+    "test_a_rate_is_kept": [
+        (broken.ForgetsTheRate, SimChamberSubject),
+    ],
+    "test_a_target_outside_its_range_is_an_error_and_nothing_moves": [
+        (broken.ClipsTargets, SimChamberSubject),
+    ],
+    "test_its_own_limits_are_what_was_ordered": [
+        (broken.SwapsItsLimits, SimChamberSubject),
+    ],
+    "test_an_order_that_the_chamber_does_not_carry_out_is_an_error": [
+        (broken.BelievesItsChamber, SimChamberSubject),
+    ],
+    "test_off_is_legal_in_every_state_and_ends_the_heating": [
+        (broken.GoesBackToItsTargetWhenSafe, SimChamberSubject),
+    ],
+    "test_a_new_host_finds_the_target_as_it_was_left_and_the_chamber_running": [
+        (broken.StopsTheChamberOnClose, SimChamberSubject),
+        (broken.ResetsTheTargetOnConnect, SimChamberSubject),
+    ],
+    "test_a_call_that_nobody_answers_ends_in_its_time_with_an_error": [
+        (broken.TriesForAMinute, SimChamberSubject, "read"),
+    ],
+}
+
 LINES: Table = {
     "test_an_output_follows_and_is_read_back": [
         (broken.WritesEveryLine, SimIoSubject),
@@ -208,6 +248,11 @@ def test_a_broken_thermometer_is_caught(
     check_is_caught(TemperatureContract, promise, mistake, subject_type, arguments)
 
 
+@pytest.mark.parametrize(("promise", "mistake", "subject_type", "arguments"), cases(CHAMBERS))
+def test_a_broken_chamber_is_caught(promise: str, mistake: Any, subject_type: Any, arguments: tuple[Any, ...]) -> None:
+    check_is_caught(ChamberContract, promise, mistake, subject_type, arguments)
+
+
 @pytest.mark.parametrize(("promise", "mistake", "subject_type", "arguments"), cases(LINES))
 def test_a_broken_io_module_is_caught(
     promise: str, mistake: Any, subject_type: Any, arguments: tuple[Any, ...]
@@ -216,7 +261,13 @@ def test_a_broken_io_module_is_caught(
 
 
 @pytest.mark.parametrize(
-    ("contract", "table"), [(CyclerContract, CYCLERS), (TemperatureContract, THERMOMETERS), (DigitalIoContract, LINES)]
+    ("contract", "table"),
+    [
+        (CyclerContract, CYCLERS),
+        (TemperatureContract, THERMOMETERS),
+        (ChamberContract, CHAMBERS),
+        (DigitalIoContract, LINES),
+    ],
 )
 def test_no_promise_is_without_a_driver_that_breaks_it(contract: type[Any], table: Table) -> None:
     assert {name for name in dir(contract) if name.startswith("test_")} == table.keys()

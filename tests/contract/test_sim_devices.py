@@ -1,7 +1,14 @@
 """The in-process devices keep the contract."""
 
-from contract_subjects import AutonomousSubject, SimCyclerSubject, SimIoSubject, SimTemperatureSubject
+from contract_subjects import (
+    AutonomousSubject,
+    SimChamberSubject,
+    SimCyclerSubject,
+    SimIoSubject,
+    SimTemperatureSubject,
+)
 
+from cycler.contract.suite.chamber import ChamberContract
 from cycler.contract.suite.cycler import CyclerContract
 from cycler.contract.suite.digital_io import DigitalIoContract
 from cycler.contract.suite.temperature import TemperatureContract
@@ -20,6 +27,11 @@ class TestAutonomousCycler(CyclerContract):
 class TestThermometers(TemperatureContract):
     def make_subject(self) -> SimTemperatureSubject:
         return SimTemperatureSubject()
+
+
+class TestChamber(ChamberContract):
+    def make_subject(self) -> SimChamberSubject:
+        return SimChamberSubject()
 
 
 class TestLines(DigitalIoContract):

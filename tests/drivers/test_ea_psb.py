@@ -21,6 +21,7 @@ from sims.wire.ea_psb.device import Interface, PsbModel, PsbSetup, SetValue
 
 OFF = bytes.fromhex("05 01 95 00 00")
 PREPARED = {"restart_after_over_temperature": False}
+THRESHOLDS = {"over_voltage": "4.5 V", "over_current": "8 A", "sink_over_current": "9 A"}
 
 
 class Recorder:
@@ -168,16 +169,16 @@ def test_settings_that_cannot_be_are_refused_by_name(query: str, options: dict[s
 @pytest.mark.parametrize("loopback", [False, True])
 def test_commissioning_arms_the_device_and_reads_back_what_it_keeps(loopback: bool) -> None:
     async def main() -> None:
-        options = {"over_voltage": "4.5 V", "over_current": "8 A", "watchdog_proof": "2026-01-07, bench 3"}
+        options = THRESHOLDS | {"watchdog_proof": "2026-01-07, bench 3"}
         async with psb_bench(options=options) as bench:
             device, can = bench.device, bench.driver.capabilities
             assert (device.setup.watchdog_on, device.setup.watchdog_s) == (True, 2.0)
             assert device.thresholds["OVP"] == round(52428 * 0.45)
             assert device.thresholds["OCP"] == round(52428 * 8 / 15)
-            assert device.thresholds["sink OCP"] == 57671
+            assert device.thresholds["sink OCP"] == round(52428 * 9 / 15)
             assert device.owner is Interface.MODBUS_TCP
             assert can.watchdog == Watchdog(watches="host", timeout_s=2.0, proven=True)
-            assert can.protections == {"over_voltage", "over_current", "over_power"}
+            assert can.protections == {"over_voltage", "over_current"}
             assert can.limit_readback == "yes"
             assert not can.autonomous
 
@@ -279,7 +280,8 @@ def test_without_its_scpi_port_it_works_and_claims_nothing() -> None:
         ("SYST:COMM:MON:ACT?", None, "no"),
         ("SYST:COMM:MON:TIM?", None, "no"),
         ("VOLT:PROT?", 2.0, "no"),
-        ("SINK:POW:PROT?", 2.0, "no"),
+        ("SINK:CURR:PROT?", 2.0, "no"),
+        ("SINK:POW:PROT?", 2.0, "yes"),  # the rack file does not give it
         ("SYST:ALAR:ACT:OTEM?", 2.0, "no"),
         ("SYST:LOCK:OWN?", 2.0, "no"),
         ("*IDN?", None, "no"),
@@ -287,7 +289,7 @@ def test_without_its_scpi_port_it_works_and_claims_nothing() -> None:
 )
 def test_what_is_not_answered_counts_as_absent(question: str, watchdog: float | None, readback: str) -> None:
     async def main() -> None:
-        async with psb_bench(commissioned=False) as bench:
+        async with psb_bench(commissioned=False, options=THRESHOLDS) as bench:
             await bench.driver.connect()
             swallow(bench, lambda address, way, data: data == question.encode() + b"\n")
             await bench.driver.commission()

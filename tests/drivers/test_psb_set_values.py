@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psb_bench import charge, discharge
 
-from drivers.ea_psb.registers import FULL_SCALE, SET_MAX, VOLTAGE, Ratings, raw_at_least, raw_at_most, real
+from drivers.ea_psb.reach import Reach
+from drivers.ea_psb.registers import FULL_SCALE, VOLTAGE, Ratings, raw_at_least, raw_at_most, real
 from drivers.ea_psb.set_values import SWITCH_ON, SetValues, Write, achieved, after, set_values_for, stages
 
 RATINGS = Ratings(voltage_v=10.0, current_a=15.0, power_w=150.0)
+SET_MAX = 0xD0E5
 
 shares = st.floats(1e-3, 1.0)
 phases = st.builds(
@@ -22,7 +24,7 @@ phases = st.builds(
     shares,
     st.none() | shares,
 )
-targets = phases.map(lambda phase: set_values_for(phase, RATINGS, power_w_max=None))
+targets = phases.map(lambda phase: set_values_for(phase, RATINGS, Reach(), power_w_max=None))
 anything = st.builds(SetValues, *[st.integers(0, SET_MAX)] * 5)
 
 
@@ -33,7 +35,7 @@ def test_a_count_survives_the_way_to_a_value_and_back(raw: int, rated: float) ->
 
 @given(phase=phases)
 def test_rounding_never_leaves_what_was_ordered(phase) -> None:
-    held = achieved(phase, set_values_for(phase, RATINGS, power_w_max=None), RATINGS)
+    held = achieved(phase, set_values_for(phase, RATINGS, Reach(), power_w_max=None), RATINGS)
     assert held.current_a <= phase.current_a
     assert phase.power_w is None or held.power_w <= phase.power_w
     assert held.voltage_v <= phase.voltage_v if phase.direction == "charge" else held.voltage_v >= phase.voltage_v
@@ -42,7 +44,7 @@ def test_rounding_never_leaves_what_was_ordered(phase) -> None:
 
 @given(phase=phases)
 def test_the_other_direction_is_closed(phase) -> None:
-    values = set_values_for(phase, RATINGS, power_w_max=None)
+    values = set_values_for(phase, RATINGS, Reach(), power_w_max=None)
     assert values.direction in (phase.direction, None)
     assert (values.sink_current if phase.direction == "charge" else values.source_current) == 0
 
@@ -77,7 +79,7 @@ def test_with_the_output_on_every_single_write_stays_in_the_old_or_the_new_envel
     assert any(is_within(values, present) and is_within(values, target) for values in met)
 
 
-@given(present=anything, target=targets, cell_raw=st.integers(0, 0xFFFF))
+@given(present=anything, target=targets, cell_raw=st.integers(0, FULL_SCALE))
 def test_from_off_the_output_goes_on_at_no_current_and_the_cells_own_voltage(
     present: SetValues, target: SetValues, cell_raw: int
 ) -> None:
@@ -88,7 +90,7 @@ def test_from_off_the_output_goes_on_at_no_current_and_the_cells_own_voltage(
             if write is SWITCH_ON:
                 on = True
                 assert currents_reach(now) == (0, 0)
-                assert now.voltage == min(cell_raw, SET_MAX)
+                assert now.voltage == cell_raw
             now = after(now, [write])
             assert not on or is_within(now, target)
     assert on
@@ -113,13 +115,13 @@ def test_from_a_foreign_state_both_currents_close_before_anything_else(
 
 
 def test_nothing_is_written_that_is_there_already() -> None:
-    values = set_values_for(charge(), RATINGS, power_w_max=None)
+    values = set_values_for(charge(), RATINGS, Reach(), power_w_max=None)
     assert stages(values, values, output_on=True, cell_raw=0) == []
 
 
 def test_a_smaller_current_is_one_write() -> None:
-    before = set_values_for(charge(current_a=5.0), RATINGS, power_w_max=None)
-    then = set_values_for(charge(current_a=2.0), RATINGS, power_w_max=None)
+    before = set_values_for(charge(current_a=5.0), RATINGS, Reach(), power_w_max=None)
+    then = set_values_for(charge(current_a=2.0), RATINGS, Reach(), power_w_max=None)
     assert stages(before, then, output_on=True, cell_raw=0) == [[Write(501, then.source_current)]]
 
 

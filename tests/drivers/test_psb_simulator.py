@@ -78,6 +78,23 @@ def test_the_same_frame_arrives_over_port_5025() -> None:
     run_virtual(main())
 
 
+@pytest.mark.parametrize("nonsense", ["0a", "02 03 01 f9 00 02", "29"])
+def test_a_first_byte_that_is_neither_rtu_nor_text_is_answered_as_a_modbus_error(nonsense: str) -> None:
+    async def main() -> None:
+        async with psb_bench(commissioned=False):
+            reader, writer = await asyncio.open_connection(HOST, SCPI_PORT)
+            writer.write(bytes.fromhex(nonsense))
+            reply = await reader.readexactly(5)
+            assert reply[0] == int(nonsense[:2], 16)
+            assert reply[1] & 0x80 and reply[3:] == modbus.crc(reply[:3])
+            writer.write(b"*IDN?\n")
+            assert (await reader.readline()).startswith(b"EA Elektro")
+            writer.close()
+            await asyncio.sleep(0.01)
+
+    run_virtual(main())
+
+
 def test_remote_control_is_refused_by_a_locked_panel_and_by_another_owner() -> None:
     def test(device: PsbDevice) -> None:
         remote_on = bytes.fromhex("01 05 01 92 FF 00 2C 2B")
@@ -176,6 +193,7 @@ def test_the_rated_voltage_comes_as_in_the_guide_over_modbus_tcp() -> None:
         ("03 01", 0x03),
         ("06 01 f4", 0x03),
         ("10 00 ab", 0x03),
+        ("01 01 9b 00 01", 0x01),  # acknowledging is only written
         ("06 01 fb 00 00", 0x07),  # actual values are read-only
         ("06 01 f4 10 00", 0x07),  # not in remote control
         ("05 01 95 ff 00", 0x07),
@@ -285,6 +303,59 @@ def test_after_a_power_cycle_nobody_is_in_control_and_the_output_is_as_set(resto
         assert device.energised is restores
 
     on_a_device(test)
+
+
+def test_the_alarm_counters_begin_anew_with_the_power() -> None:
+    def test(device: PsbDevice) -> None:
+        device.trip("OVP")
+        device.trip("OT")
+        assert ask(device, "03 02 08 00 05") == "03 0a 00 01 00 00 00 00 00 01 00 00"
+        device.restart()
+        assert ask(device, "03 02 08 00 05") == "03 0a 00 00 00 00 00 00 00 00 00 00"
+
+    on_a_device(test)
+
+
+def test_thresholds_end_at_103_percent_on_some_models() -> None:
+    def test(device: PsbDevice) -> None:
+        device.take_control(MODBUS_TCP)
+        assert ask(device, "06 02 26 d2 f1") == "06 02 26 d2 f1"
+        assert ask(device, "06 02 26 d2 f2") == "86 03"
+
+    on_a_device(test, model=PsbModel(threshold_raw_max=0xD2F1))
+
+
+def test_a_pin_keeps_the_output_off_and_says_so_without_an_alarm() -> None:
+    def test(device: PsbDevice) -> None:
+        device.take_control(MODBUS_TCP)
+        ask(device, "05 01 95 ff 00")
+        device.shut_off_by_pin(True)
+        assert modbus.state_word(device) & (1 << 7 | 1 << 15 | 1 << 30) == 1 << 30
+        assert says(device, "STAT:OPER:COND?") == "16"
+        device.shut_off_by_pin(False)
+        assert device.energised
+
+    on_a_device(test)
+
+
+def test_after_a_power_failure_a_10000_takes_twelve_seconds_to_acknowledge_and_two_to_switch_on() -> None:
+    async def main() -> None:
+        device = PsbDevice(Capacitor(3.6), model=PsbModel(power_fail_hold_s=12.0))
+        device.take_control(MODBUS_TCP)
+        device.trip("PF")
+        device.clear_cause("PF")
+        await asyncio.sleep(11.9)
+        ask(device, "05 01 9b ff 00")
+        assert device.alarms == {"PF"}
+        await asyncio.sleep(0.2)
+        ask(device, "05 01 9b ff 00")
+        assert device.alarms == set()
+        assert ask(device, "05 01 95 ff 00") == "85 04"
+        await asyncio.sleep(2.0)
+        assert ask(device, "05 01 95 ff 00") == "05 01 95 ff 00"
+        device.power_off()
+
+    run_virtual(main())
 
 
 # Time.

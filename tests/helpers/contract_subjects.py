@@ -12,6 +12,7 @@ from cycler.contract.suite.subject import Output
 from cycler.contract.sweep import ChannelId
 from drivers.ea_psb.driver import EaPsb
 from sims.devices.cable import Cable
+from sims.devices.chamber import ChamberHardware, SimChamber, open_chamber
 from sims.devices.cycler import open_cycler
 from sims.devices.cycler_hardware import CyclerHardware
 from sims.devices.digital_io import IoHardware, SimIo, open_io
@@ -23,7 +24,7 @@ from sims.wire.ea_psb.device import Interface, PsbDevice, PsbSetup
 from sims.wire.ea_psb.simulator import PsbSimulator
 
 T = TypeVar("T")
-H = TypeVar("H", CyclerHardware, ThermometerHardware, IoHardware)
+H = TypeVar("H", CyclerHardware, ThermometerHardware, IoHardware, ChamberHardware)
 
 DEVICE = "dut"
 BEGINNING_UTC = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,7 +37,7 @@ def utcnow() -> datetime:
 class InProcessSubject(Generic[H]):
     """What the in-process devices have in common."""
 
-    call_s_max = 2.5
+    call_s_max = 1.2
     options: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self) -> None:
@@ -107,7 +108,7 @@ class SimCyclerSubject(InProcessSubject[CyclerHardware]):
         return self.hardware.alarms()[int(channel) - 1] is not None
 
     def ignore_offs(self) -> None:
-        self.hardware.ignores_off = True
+        self.world.faults(DEVICE).begin("off-ignored")
 
     def reenergising(self) -> Mapping[str, Callable[[], None]]:
         return {}
@@ -137,6 +138,28 @@ class SimTemperatureSubject(InProcessSubject[ThermometerHardware]):
         self.world.temperature_degc[DEVICE, channel] = float("nan") if temperature_degc is None else temperature_degc
 
 
+class SimChamberSubject(InProcessSubject[ChamberHardware]):
+    def open(self) -> SimChamber:
+        return open_chamber(self._settings(), self._surroundings())
+
+    async def restart(self) -> None:
+        self.hardware.restart()
+
+    def settings(self) -> object:
+        chamber = self.hardware.chamber
+        return chamber.target_degc, chamber.rate_k_per_min, chamber.limits_degc, chamber.running
+
+    def air_degc(self) -> float:
+        return self.hardware.chamber.air_degc(asyncio.get_running_loop().time())
+
+    def limits_degc(self) -> tuple[float, float]:
+        return self.hardware.chamber.limits_degc
+
+    def ignore_orders(self) -> None:
+        self.world.faults(DEVICE).begin("not-applied")
+        self.world.faults(DEVICE).begin("off-ignored")
+
+
 class SimIoSubject(InProcessSubject[IoHardware]):
     def open(self) -> SimIo:
         return open_io(self._settings(), self._surroundings())
@@ -154,7 +177,7 @@ class SimIoSubject(InProcessSubject[IoHardware]):
         self.hardware.inputs[line] = high
 
     def ignore_offs(self) -> None:
-        self.hardware.ignores_off = True
+        self.world.faults(DEVICE).begin("off-ignored")
 
 
 class StubbornPsb(PsbDevice):
@@ -177,10 +200,11 @@ class PsbSubject:
         self._network = MemoryNetwork(seed=1)
         self._cell = BenchWorld().cell(DEVICE, "1")
         self._simulator = PsbSimulator(
-            self._make_device, host="127.0.0.1", port=self.ports[0].port, scpi_port=self.ports[1].port
+            self.make_device, host="127.0.0.1", port=self.ports[0].port, scpi_port=self.ports[1].port
         )
 
-    def _make_device(self) -> StubbornPsb:
+    def make_device(self) -> StubbornPsb:
+        """Powered on, as a person has prepared it: it starts nothing by itself."""
         return StubbornPsb(self._cell, setup=PsbSetup(restart_after_over_temperature=False))
 
     @property

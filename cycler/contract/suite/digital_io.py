@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from cycler.contract.devices import DigitalIo
 from cycler.contract.errors import DeviceError, DeviceFault, ProtocolError
-from cycler.contract.suite.scenario import At, timed
+from cycler.contract.suite.scenario import At, commissioned_device, timed
 from cycler.contract.suite.subject import DigitalIoSubject
 
 WATCHDOG_SLACK_S = 0.5
@@ -25,7 +24,7 @@ class DigitalIoContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             line, *others = driver.capabilities.outputs
             for closed in (True, False):
                 await driver.write({line: closed})
@@ -42,7 +41,7 @@ class DigitalIoContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             for line in driver.capabilities.inputs:
                 for high in (True, False):
                     subject.set_input(line, high)
@@ -55,7 +54,7 @@ class DigitalIoContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             line = driver.capabilities.outputs[0]
             with pytest.raises(ProtocolError):
                 await driver.write({line: True, NOWHERE: True})
@@ -73,7 +72,7 @@ class DigitalIoContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             await driver.write({driver.capabilities.outputs[0]: True})
             subject.ignore_offs()
             with pytest.raises(DeviceError):
@@ -86,7 +85,7 @@ class DigitalIoContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             line = driver.capabilities.outputs[0]
             await driver.write({line: True})
             before = subject.settings()
@@ -111,13 +110,13 @@ class DigitalIoContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             line = driver.capabilities.outputs[0]
             await driver.write({line: True})
             await subject.restart()
             await timed(driver.read())  # its connection may have broken
             await driver.aclose()
-            successor = await self._commissioned(subject)
+            successor = await commissioned_device(subject.open())
             assert not subject.output(line)
             assert not (await successor.read()).outputs[line]
             await successor.aclose()
@@ -129,7 +128,7 @@ class DigitalIoContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             line, watchdog = driver.capabilities.outputs[0], driver.capabilities.watchdog
             if watchdog is not None and watchdog.watches == "host":
                 await driver.write({line: True})
@@ -151,7 +150,7 @@ class DigitalIoContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             subject.unplug()
             took_s, error = await timed(getattr(driver, name)())
             assert took_s <= subject.call_s_max
@@ -161,7 +160,7 @@ class DigitalIoContract:
         subject.run(scenario())
 
     async def _overtake(self, subject: DigitalIoSubject, number: int) -> None:
-        driver = await self._commissioned(subject)
+        driver = await commissioned_device(subject.open())
         outputs = driver.capabilities.outputs
         offs: list[asyncio.Task[None]] = []
 
@@ -181,10 +180,3 @@ class DigitalIoContract:
             assert not any(subject.output(line) for line in outputs)
             await asyncio.sleep(SETTLE_S / 4.0)
         await driver.aclose()
-
-    @staticmethod
-    async def _commissioned(subject: DigitalIoSubject) -> DigitalIo:
-        driver = subject.open()
-        await driver.connect()
-        await driver.commission()
-        return driver

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from cycler.contract.devices import CyclerDriver
+from cycler.contract.devices import CyclerDriver, Device
 from cycler.contract.errors import DeviceError
 from cycler.contract.order import Order, Phase
 from cycler.contract.suite.subject import CyclerSubject, Output
 from cycler.contract.sweep import ChannelId
+
+D = TypeVar("D", bound=Device)
 
 POLL_S = 0.25
 LOOK_S = 0.05
@@ -125,6 +128,13 @@ async def commissioned(subject: CyclerSubject, cell: ProofCell) -> CyclerDriver:
     await driver.connect()
     for channel in driver.capabilities.channels:
         subject.place(channel, cell.voltage_v_mid)
+    await driver.commission()
+    return driver
+
+
+async def commissioned_device(driver: D) -> D:
+    """A driver of any kind, ready for use."""
+    await driver.connect()
     await driver.commission()
     return driver
 

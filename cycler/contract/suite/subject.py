@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from cycler.contract.devices import CyclerDriver, DigitalIo, TemperatureInput
+from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, TemperatureInput
 from cycler.contract.sweep import ChannelId
 
 T = TypeVar("T")
@@ -81,6 +81,22 @@ class TemperatureSubject(Subject, Protocol):
 
     def set_temperature(self, channel: ChannelId, temperature_degc: float | None) -> None:
         """What the sensor is exposed to; `None` breaks it."""
+
+
+class ChamberSubject(Subject, Protocol):
+    """A chamber that runs at room temperature."""
+
+    def open(self) -> ChamberDriver:
+        """A driver that has not been connected yet; each further one is another host that comes after the first."""
+
+    def air_degc(self) -> float:
+        """The air as it really is."""
+
+    def limits_degc(self) -> tuple[float, float]:
+        """The chamber's own limits, as its front panel shows them."""
+
+    def ignore_orders(self) -> None:
+        """From now on the chamber answers as ever, but goes on as it is."""
 
 
 class DigitalIoSubject(Subject, Protocol):

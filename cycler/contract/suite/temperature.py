@@ -5,9 +5,8 @@ import math
 
 import pytest
 
-from cycler.contract.devices import TemperatureInput
 from cycler.contract.errors import DeviceError
-from cycler.contract.suite.scenario import timed
+from cycler.contract.suite.scenario import commissioned_device, timed
 from cycler.contract.suite.subject import TemperatureSubject
 
 NEW_S = 5.0  # a module may measure in its own rhythm, and a sensor lags
@@ -38,7 +37,7 @@ class TemperatureContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             channels = driver.capabilities.channels
             for number, channel in enumerate(channels):
                 subject.set_temperature(channel, 20.0 + number)
@@ -58,7 +57,7 @@ class TemperatureContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             broken, *others = driver.capabilities.channels
             for channel in others:
                 subject.set_temperature(channel, 30.0)
@@ -76,7 +75,7 @@ class TemperatureContract:
         subject = self.make_subject()
 
         async def scenario() -> None:
-            driver = await self._commissioned(subject)
+            driver = await commissioned_device(subject.open())
             subject.unplug()
             took_s, error = await timed(getattr(driver, name)())
             assert took_s <= subject.call_s_max
@@ -84,10 +83,3 @@ class TemperatureContract:
             await driver.aclose()
 
         subject.run(scenario())
-
-    @staticmethod
-    async def _commissioned(subject: TemperatureSubject) -> TemperatureInput:
-        driver = subject.open()
-        await driver.connect()
-        await driver.commission()
-        return driver

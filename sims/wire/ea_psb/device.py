@@ -16,6 +16,7 @@ from sims.terminal import Supply, Terminal
 FULL_SCALE = 0xCCCC  # 100 % of the rated value in every register
 SET_RAW_MAX = 0xD0E5  # 102 %
 THRESHOLD_RAW_MAX = 0xE147  # 110 %
+AFTER_POWER_FAIL_S = 2.0  # between acknowledging a power failure and switching on
 ACTUAL_RAW_MAX = 0xFFFF  # 125 %
 
 
@@ -67,14 +68,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PsbModel:
-    """What the type plate says. `steps`: the resolution of set and actual values over 0-100 %."""
+    """What the type plate says, and in what models differ. The defaults are those of a 9000."""
 
     name: str = "PSB 9010-15"
     serial: str = "0000000001"
     rated_voltage_v: float = 10.0
     rated_current_a: float = 15.0
     rated_power_w: float = 150.0
-    steps: int = 26214
+    steps: int = 26214  # the resolution of set and actual values over 0-100 %
+    threshold_raw_max: int = THRESHOLD_RAW_MAX  # 0xD2F1, 103 %, on some
+    power_fail_hold_s: float = 0.0  # from the return of the power until its alarm can be acknowledged; 12 s on a 10000
     reports_remote: bool = True  # bit 11 of the state word: documents and recorded frames disagree
 
 
@@ -137,7 +140,7 @@ class PsbDevice:
         self.set_raw[SetValue.SINK_POWER] = FULL_SCALE
         self.limit_raw = [SET_RAW_MAX, 0, SET_RAW_MAX, 0, SET_RAW_MAX, SET_RAW_MAX, 0, 0, SET_RAW_MAX, 0]
         self.thresholds: dict[Protection, int] = dict.fromkeys(
-            ("OVP", "OCP", "OPP", "sink OCP", "sink OPP"), THRESHOLD_RAW_MAX
+            ("OVP", "OCP", "OPP", "sink OCP", "sink OPP"), self.model.threshold_raw_max
         )
         self.alarms: set[Alarm] = set()  # latched until acknowledged
         self.alarm_counts: Counter[Alarm] = Counter()
@@ -145,8 +148,11 @@ class PsbDevice:
         self.errors: deque[tuple[int, str]] = deque()
         self.output_on = False  # as commanded …
         self.energised = False  # … and as it is
+        self.shut_off = False  # by the REM-SB pin of the analog interface
         self._causes: set[Alarm] = set()  # alarms whose cause is still there
         self._restarts_after: set[Alarm] = set()  # alarms that found the output on
+        self._power_back_s = float("-inf")
+        self._ready_s = float("-inf")  # from then on the output can be switched on
         self._terminal = terminal
         self._loop = asyncio.get_running_loop()
         self._random = random.Random(seed)
@@ -214,14 +220,14 @@ class PsbDevice:
     def write_threshold(self, which: Protection, raw: int, interface: Interface) -> None:
         """OVP, OCP, OPP, and the sink's."""
         self.require_control(interface)
-        if raw > THRESHOLD_RAW_MAX:
+        if raw > self.model.threshold_raw_max:
             raise Refused("range")
         self.thresholds[which] = raw
 
     def write_output(self, on: bool, interface: Interface) -> None:
-        """Takes effect a short time later. Refused while an alarm stands."""
+        """Takes effect a short time later. Refused while an alarm stands, and for a while after a power failure."""
         self.require_control(interface)
-        if on and self.alarms:
+        if on and (self.alarms or self._loop.time() < self._ready_s):
             raise Refused("not-now")
         self._restarts_after.clear()
         self.output_on = on
@@ -229,7 +235,12 @@ class PsbDevice:
 
     def acknowledge(self) -> None:
         """Alarms whose cause is gone go out."""
-        self.alarms &= self._causes
+        staying, now_s = set(self._causes), self._loop.time()
+        if now_s < self._power_back_s + self.model.power_fail_hold_s:
+            staying.add("PF")
+        if "PF" in self.alarms - staying:
+            self._ready_s = now_s + AFTER_POWER_FAIL_S
+        self.alarms &= staying
         self.host_fell_silent = False
 
     def measure(self) -> Actual:
@@ -266,6 +277,8 @@ class PsbDevice:
     def clear_cause(self, alarm: Alarm) -> None:
         """The cause is gone. The alarm stays; the output comes back only where the device is set to do so."""
         self._causes.discard(alarm)
+        if alarm == "PF":
+            self._power_back_s = self._loop.time()
         restarts = {
             "OT": self.setup.restart_after_over_temperature,
             "PF": self.setup.restart_after_power_fail,
@@ -278,6 +291,11 @@ class PsbDevice:
         """Somebody presses the output button at the front."""
         self._switch(on=False)
 
+    def shut_off_by_pin(self, off: bool) -> None:
+        """The REM-SB pin keeps the output off, whatever was commanded; it comes back when the pin lets go."""
+        self.shut_off = off
+        self._drive(self._supply())
+
     def restart(self) -> None:
         """Power-cycle: nobody is in control, and the output is off unless the device is set to restore it."""
         restore = self.output_on and self.setup.restore_output
@@ -285,6 +303,7 @@ class PsbDevice:
         self.owner = None
         self.alarms.clear()
         self._causes.clear()
+        self.alarm_counts.clear()
         self.errors.clear()
         self.host_fell_silent = False
         self._switch(on=restore)
@@ -356,7 +375,7 @@ class PsbDevice:
         ratio = [self._step(raw / FULL_SCALE) for raw in self.set_raw]
         offset_a = model.rated_current_a * error.current_offset_ratio
         return Supply(
-            on=self.output_on,
+            on=self.output_on and not self.shut_off,
             voltage_v=model.rated_voltage_v * (ratio[SetValue.VOLTAGE] - error.voltage_offset_ratio),
             source_current_a=_away_from_zero(model.rated_current_a * ratio[SetValue.SOURCE_CURRENT], -offset_a),
             sink_current_a=_away_from_zero(model.rated_current_a * ratio[SetValue.SINK_CURRENT], offset_a),

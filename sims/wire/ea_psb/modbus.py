@@ -86,6 +86,12 @@ def answer_rtu(device: PsbDevice, frame: bytes) -> bytes:
     return reply + crc(reply)
 
 
+def answer_nonsense(data: bytes) -> bytes:
+    """The error that answers a message whose first byte begins neither an RTU frame nor SCPI text."""
+    reply = bytes((data[0], (data[1] if len(data) > 1 else 0) | 0x80, ILLEGAL_ADDRESS))
+    return reply + crc(reply)
+
+
 def rtu_length(head: bytes) -> int:
     """How long the RTU frame is that begins so; 0 as long as that cannot be told."""
     if len(head) < 2:
@@ -115,6 +121,8 @@ def state_word(device: PsbDevice) -> int:
         actual = device.measure()
         if device.energised:  # a protection may just have said no
             word |= 1 << 7 | _STATE_REGULATION[actual.regulation] << 9 | actual.sinks << 31
+    if device.shut_off:
+        word |= 1 << 30
     for alarm in device.alarms:
         word |= 1 << ALARM_BITS[alarm] | 1 << 15
     return word
@@ -140,7 +148,7 @@ def _read(device: PsbDevice, request: bytes) -> bytes:
 def _read_coil(device: PsbDevice, interface: Interface, request: bytes) -> bytes:
     coil, count = _coil(request)
     if coil.read is None:
-        raise Exceptional(ACCESS_DENIED)
+        raise Exceptional(ILLEGAL_FUNCTION)
     if count != 1:
         raise Exceptional(ILLEGAL_VALUE)
     on = coil.read(device)

@@ -1,7 +1,7 @@
 """The device as SCPI text.
 
 The programming guide gives short forms; long forms are those of the SCPI standard where it has the word. Not simulated:
-resistance set values, supervision events, event and enable registers.
+resistance set values, supervision events, event and enable registers, life counters, the time limit between bytes.
 """
 
 import re
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from sims.wire.ea_psb.device import (
     FULL_SCALE,
     SET_RAW_MAX,
-    THRESHOLD_RAW_MAX,
     Interface,
     Protection,
     PsbDevice,
@@ -211,7 +210,7 @@ def _limit(at: int, unit: str) -> Command:
 
 def _threshold(which: Protection, unit: str) -> Command:
     def write(device: PsbDevice, text: str) -> None:
-        device.write_threshold(which, _raw(device, text, unit, THRESHOLD_RAW_MAX), Interface.ETHERNET)
+        device.write_threshold(which, _raw(device, text, unit, device.model.threshold_raw_max), Interface.ETHERNET)
 
     return Command(write, lambda device: _shown(device, device.thresholds[which], unit))
 
@@ -268,7 +267,7 @@ def _questionable(device: PsbDevice) -> int:
 
 
 def _operation(device: PsbDevice) -> int:
-    value = device.host_fell_silent << 7
+    value = device.shut_off << 4 | device.host_fell_silent << 7
     if device.energised:
         actual = device.measure()
         value |= 1 << {"cv": 8, "off": 8, "cc": 9, "cp": 10}[actual.regulation] | actual.sinks << 12

@@ -114,7 +114,10 @@ class _ModbusTcp(_Connection):
 class _ScpiOrRtu(_Connection):
     def _consume(self, data: bytes) -> bytes:
         while data:
-            if data[0] < 0x2A:
+            if 1 < data[0] < 0x2A:
+                self.transport.write(modbus.answer_nonsense(data))
+                return b""
+            if data[0] < 2:
                 length = modbus.rtu_length(data)
                 if not length or len(data) < length:
                     break
