@@ -1,13 +1,20 @@
-"""Where the cells of a rack stand, and what is wired to them: channels, sensors, contactors."""
+"""Where the cells of a rack stand, and what is wired to them: channels, sensors, contactors, chambers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from cycler.model.rack import ChannelRef, PositionId, Rack
 from cycler.model.world import WorldDeclaration, WorldError
+from sims.air import UNEVEN_K, Air, Places
 from sims.cells.bank import CellBank
-from sims.cells.population import draw
+from sims.chamber import Chamber
+from sims.defects import DrawnDefect
+from sims.loading import loading, physics, sensors
 from sims.seeds import generator
+
+NO_CELL_W_PER_K = 1.0  # there is nothing to lose heat, but a division has to go through
 
 
 class Place(NamedTuple):
@@ -24,37 +31,37 @@ class Fixtures:
     fit the rack.
     """
 
-    def __init__(self, declaration: WorldDeclaration, rack: Rack, *, missing: Collection[PositionId]) -> None:
+    def __init__(
+        self,
+        declaration: WorldDeclaration,
+        rack: Rack,
+        *,
+        defects: Iterable[DrawnDefect],
+        chambers: Mapping[str, Chamber],
+    ) -> None:
         self._ambient_degc = declaration.ambient_degc
         self._at: dict[PositionId, Place] = {}
         self._on: dict[ChannelRef, Place] = {}
-        self._sensors: dict[ChannelRef, PositionId] = {}
         self._behind: dict[ChannelRef, list[Place]] = {}
-        positions = {name: position for bay in rack.bays.values() for name, position in bay.positions.items()}
-        if unknown := sorted(set(declaration.cells) - set(positions)):
+        self._sensors = sensors(rack, defects)
+        loaded = loading(declaration, rack, defects)
+        if unknown := sorted(set(declaration.cells) - set(loaded)):
             raise WorldError(f"the rack has no position {unknown[0]!r}", line=declaration.cells[unknown[0]].line)
-        wired: dict[str, list[tuple[PositionId, ChannelRef]]] = {}
-        for name, position in positions.items():
-            if len(position.channels) != 1:
-                raise ValueError(f"{name}: channels in parallel are not simulated")
-            wired.setdefault(position.channels[0].device, []).append((name, position.channels[0]))
-            if position.temperature is not None:
-                self._sensors[position.temperature] = name
-        for rows in wired.values():
-            cells = [
-                draw(declaration.cells[name], generator(declaration.seed, f"cell:{name}"), ideal=declaration.ideal)
-                if name in declaration.cells and name not in missing
-                else None
-                for name, _ in rows
-            ]
-            bank = CellBank(cells, ambient_degc=self._ambient_degc)
+        places = Places(rack, chambers, ambient_degc=declaration.ambient_degc, uneven_k=_uneven_k(declaration, rack))
+        for rows in _wired(rack).values():
+            cells = [physics(loaded[name], declaration) for name, _ in rows]
+            loss_w_per_k = [NO_CELL_W_PER_K if cell is None else cell.heat_loss_w_per_k for cell in cells]
+            air = Air(places, [name for name, _ in rows], np.array(loss_w_per_k))
+            bank = CellBank(cells, ambient_degc=self._ambient_degc, air=air)
             for row, (name, channel) in enumerate(rows):
                 self._at[name] = self._on[channel] = Place(bank, row)
+                if loaded[name].reversed:
+                    bank.reverse(row)
         for bay in rack.bays.values():
             if bay.contactor is not None:
-                places = [self._at[name] for name in bay.positions]
-                self._behind.setdefault(bay.contactor, []).extend(places)
-                for bank, row in places:
+                behind = [self._at[name] for name in bay.positions]
+                self._behind.setdefault(bay.contactor, []).extend(behind)
+                for bank, row in behind:
                     bank.set_path(row, closed=False)
 
     def at(self, position: PositionId) -> Place:
@@ -78,3 +85,26 @@ class Fixtures:
     def behind(self, device: str, line: str) -> Sequence[Place]:
         """The cells whose path this contactor carries; none, if the line is something else."""
         return self._behind.get(ChannelRef(device=device, channel=line), ())
+
+
+def _wired(rack: Rack) -> Mapping[str, list[tuple[PositionId, ChannelRef]]]:
+    """The positions on each instrument."""
+    wired: dict[str, list[tuple[PositionId, ChannelRef]]] = {}
+    for bay in rack.bays.values():
+        for name, position in bay.positions.items():
+            if len(position.channels) != 1:
+                raise ValueError(f"{name}: channels in parallel are not simulated")
+            wired.setdefault(position.channels[0].device, []).append((name, position.channels[0]))
+    return wired
+
+
+def _uneven_k(declaration: WorldDeclaration, rack: Rack) -> Mapping[PositionId, float]:
+    """How much warmer than its air each place in a chamber is."""
+    if declaration.ideal:
+        return {}
+    return {
+        name: generator(declaration.seed, f"place:{name}").uniform(-UNEVEN_K, UNEVEN_K)
+        for bay in rack.bays.values()
+        if bay.chamber is not None
+        for name in bay.positions
+    }

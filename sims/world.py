@@ -1,10 +1,11 @@
 """A whole simulated rack: its time, its wires, its cells and contactors, and the instruments on them."""
 
+import math
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import entry_points
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -12,22 +13,29 @@ import numpy as np
 
 from cycler.contract.world import SimulatedDevice
 from cycler.model.rack import PositionId, Rack
-from cycler.model.world import WorldDeclaration
+from cycler.model.world import Defect, Fault, WorldDeclaration, WorldError
 from sims.cells.bank import CellBank
 from sims.cells.tables import Column
+from sims.chamber import Chamber
 from sims.clamps import Clamps, OneClamp
-from sims.defects import CellDefect, drawn_defects
+from sims.defects import DrawnDefect, drawn_defects, strike
+from sims.episodes import episodes, follow
+from sims.faults import ActiveFault, DrawnFault, Faults, drawn_faults
 from sims.fixtures import Fixtures
 from sims.loop import VirtualLoop, run_inline, run_on
 from sims.network import MemoryNetwork
 from sims.seeds import generator
 from sims.terminal import Bank, Terminal
+from sims.transport import Address
 
 T = TypeVar("T")
 
 BEGINNING_UTC = datetime(2026, 1, 1, tzinfo=UTC)
 SIMULATORS = "cycler.simulators"
-SENSOR_LAG_S = 1.0  # a thermometer on a cell follows no faster; until then, reading it costs no physics
+SCPI_PORT = 5025  # of an EA PSB, whose second interface has a port of its own
+SENSOR_LAG_S = 10.0  # of a thermometer on a cell
+SENSOR_STEP_S = 5.0  # until then, reading one again costs no physics
+CHAMBER_ERROR_K = 0.3  # how well a chamber controls
 
 
 class Simulator(Protocol):
@@ -73,9 +81,14 @@ class SimulatedWorld:
         self._devices = tuple(devices)
         self._makers = {device.device: _maker(device) for device in devices if not device.resource.in_process}
         self._running: list[Simulator] = []
+        self._faults: dict[str, Faults] = {}
+        self._chambers = _chambers(declaration, rack, devices)
+        self._drawn_faults = drawn_faults(
+            declaration.faults, devices, wire_in_memory=wire == "memory", seed=declaration.seed
+        )
         self._defects = drawn_defects(declaration.defects, rack, seed=declaration.seed)
-        missing = {defect.position for defect in self._defects if defect.change is None}
-        self._fixtures = Fixtures(declaration, rack, missing=missing)
+        self._fixtures = Fixtures(declaration, rack, defects=self._defects, chambers=self._chambers)
+        self._refuse_crossings_between_devices()
 
     @cached_property
     def loop(self) -> VirtualLoop:
@@ -96,12 +109,12 @@ class SimulatedWorld:
         return BEGINNING_UTC + timedelta(seconds=self.loop.time())
 
     async def start(self) -> None:
-        """Start the instruments behind wires, and let the declared defects take their course."""
+        """Start the instruments behind wires, and let the declared defects and faults take their course."""
         for defect in self._defects:
-            if defect.from_s > self.loop.time():
-                self.loop.call_at(defect.from_s, self._strike, defect)
-            else:
-                self._strike(defect)
+            if not defect.loaded_so:
+                self._follow(defect.declared, defect.stream, partial(self._strike, defect))
+        for fault in self._drawn_faults:
+            self._follow(fault.declared, fault.stream, self._fault_change(fault))
         for device in self._devices:
             if device.device in self._makers:
                 simulator = self._makers[device.device](device, self)
@@ -129,22 +142,40 @@ class SimulatedWorld:
         return Clamps(self.loop.time, self._fixtures.on(device, channels))
 
     def thermometers(self, device: str, channels: Sequence[str]) -> Callable[[], Column]:
-        """What these sensors see, in degC and in this order: a cell, air where it is missing, NaN if nothing."""
+        """What these sensors are warmed to, in degC and in this order: by a cell, by air where it is missing.
+
+        NaN for a sensor that sits nowhere. It is the same column as long as nothing is new.
+        """
         seen = self._fixtures.seen_by(device, channels)
         groups: dict[CellBank, list[tuple[int, int]]] = {}
         for index, place in enumerate(seen):
             if place is not None:
                 groups.setdefault(place.bank, []).append((index, place.row))
         gathered = [(bank, *np.array(pairs, np.intp).T) for bank, pairs in groups.items()]
+        felt_degc, felt_s = np.full(len(seen), np.nan), float("-inf")
 
         def look() -> Column:
-            temperature_degc = np.full(len(seen), np.nan)
-            for bank, indices, rows in gathered:
-                self._advance_roughly(bank)
-                temperature_degc[indices] = bank.temperatures_degc()[rows]
-            return temperature_degc
+            nonlocal felt_degc, felt_s
+            passed_s = self.loop.time() - felt_s
+            if passed_s >= SENSOR_STEP_S:
+                true_degc = np.full(len(seen), np.nan)
+                for bank, indices, rows in gathered:
+                    self._advance_roughly(bank)
+                    true_degc[indices] = bank.temperatures_degc()[rows]
+                lag = math.exp(-passed_s / SENSOR_LAG_S)
+                felt_degc = true_degc + (felt_degc - true_degc) * lag if lag else true_degc
+                felt_s = self.loop.time()
+            return felt_degc
 
         return look
+
+    def chamber(self, device: str) -> Chamber:
+        """The chamber that this device controls. Raises `KeyError` where the rack has none."""
+        return self._chambers[device]
+
+    def faults(self, device: str) -> Faults:
+        """What is wrong with this device now."""
+        return self._faults.setdefault(device, Faults())
 
     def set_contactor(self, device: str, line: str, closed: bool) -> None:
         """Contactors start open. A line that no bay names is a lamp or a horn: nothing happens."""
@@ -154,7 +185,7 @@ class SimulatedWorld:
 
     @property
     def ambient_degc(self) -> float:
-        """The air around all cells."""
+        """The air around all cells that stand in no chamber."""
         return self.declaration.ambient_degc
 
     def rng(self, name: str) -> np.random.Generator:
@@ -164,7 +195,7 @@ class SimulatedWorld:
     # what only tests may know
 
     def cell_temperature_degc(self, position: PositionId) -> float:
-        """The truth at most `SENSOR_LAG_S` ago. Raises `KeyError` for a position that the rack does not have."""
+        """The truth at most `SENSOR_STEP_S` ago. Raises `KeyError` for a position that the rack does not have."""
         bank, row = self._fixtures.at(position)
         self._advance_roughly(bank)
         return float(bank.temperatures_degc()[row])
@@ -176,7 +207,7 @@ class SimulatedWorld:
         reading = bank.measure_row(row)
         return CellTruth(
             soc=bank.soc(row),
-            voltage_v=reading.voltage_v,
+            voltage_v=bank.cell_v(row),
             current_a=reading.current_a,
             charged_ah=reading.charged_ah,
             discharged_ah=reading.discharged_ah,
@@ -188,15 +219,77 @@ class SimulatedWorld:
 
     def _advance_roughly(self, bank: CellBank) -> None:
         now_s = self.loop.time()
-        if now_s - bank.now_s > SENSOR_LAG_S:
+        if now_s - bank.now_s > SENSOR_STEP_S:
             bank.advance(now_s)
 
-    def _strike(self, defect: CellDefect) -> None:
-        if defect.change is not None:
-            bank, row = self._fixtures.at(defect.position)
-            name, value = defect.change
-            bank.advance(self.loop.time())
-            bank.alter(row, **{name: value})
+    def _follow(self, declared: Defect | Fault, stream: str, change: Callable[[bool], None]) -> None:
+        course = episodes(
+            from_s=declared.from_s,
+            for_s=declared.for_s,
+            rate_per_s=declared.rate_per_s,
+            random=generator(self.declaration.seed, stream),
+        )
+        follow(self.loop, course, change)
+
+    def _strike(self, defect: DrawnDefect, begins: bool) -> None:
+        bank, row = self._fixtures.at(defect.position)
+        other = None if defect.other is None else self._fixtures.at(defect.other).row
+        bank.advance(self.loop.time())
+        strike(defect, bank, row, other_row=other, begins=begins)
+
+    def _refuse_crossings_between_devices(self) -> None:
+        for defect in self._defects:
+            if defect.declared.defect != "crossed-sense" or defect.other is None:
+                continue
+            if self._fixtures.at(defect.position).bank is not self._fixtures.at(defect.other).bank:
+                message = f"{defect.position}: crossed-sense: {defect.other} is on another device"
+                raise WorldError(message, line=defect.declared.line)
+
+    def _fault_change(self, fault: DrawnFault) -> Callable[[bool], None]:
+        """What begins and ends it."""
+        declared = fault.declared
+        active: list[ActiveFault] = []
+
+        def change(begins: bool) -> None:
+            if declared.device in self._makers:
+                self._plug(declared.device, plugged=not begins)
+                return
+            if declared.device in self._chambers:
+                chamber = self._chambers[declared.device]
+                chamber.advance(self.loop.time())
+                drift_k_per_s = fault.numbers.get("offset_per_s", 0.0)
+                if chamber.set_fault(declared.fault, present=begins, drift_k_per_s=drift_k_per_s):
+                    return
+            faults = self.faults(declared.device)
+            if begins:
+                now_s = self.loop.time()
+                active.append(faults.begin(declared.fault, declared.channel, now_s=now_s, numbers=fault.numbers))
+            else:
+                faults.end(active.pop())
+
+        return change
+
+    def _plug(self, device: str, *, plugged: bool) -> None:
+        """The one cable of a device behind a wire carries all its ports."""
+        network = self.loop.network
+        (resource,) = (found.resource for found in self._devices if found.device == device)
+        for port in (resource.port, resource.query.get("scpi", SCPI_PORT)):
+            if network is not None and port is not None:
+                (network.plug if plugged else network.unplug)(Address(resource.host, int(port)))
+
+
+def _chambers(declaration: WorldDeclaration, rack: Rack, devices: Sequence[SimulatedDevice]) -> Mapping[str, Chamber]:
+    """Every device that a bay names as its chamber, and every other that simulates one."""
+    names = [bay.chamber for bay in rack.bays.values() if bay.chamber is not None]
+    names += [device.device for device in devices if device.driver == "sim_chamber"]
+    error_k = 0.0 if declaration.ideal else CHAMBER_ERROR_K
+    return {
+        name: Chamber(
+            ambient_degc=declaration.ambient_degc,
+            sensor_error_k=generator(declaration.seed, f"chamber:{name}").uniform(-error_k, error_k),
+        )
+        for name in dict.fromkeys(names)
+    }
 
 
 def _maker(device: SimulatedDevice) -> Callable[[SimulatedDevice, SimulatedWorld], Simulator]:

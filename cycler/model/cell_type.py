@@ -54,9 +54,10 @@ class SimulationNames:
     ocv: str | None = None
     circuit: str | None = None
     capacity_ah: float | None = None
-    film_loss: float | None = None  # share of rated that the first charge loses
+    body: str | None = None  # its shape and size, for its warmth: `cylinder-21700`
+    film_loss: float | None = None  # share of rated that the first charge leaves in the film
     leak_a: float | None = None
-    state: str | None = None  # `formed@30%`
+    state: str | None = None  # `formed@30%`, `filled`
     spread: Literal["none", "good", "poor"] = "none"
 
 

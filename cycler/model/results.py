@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from cycler.model.cell import CellId
+from cycler.model.cell import CellId, LedgerState
 from cycler.model.rack import PositionId
 
 StopReason = Literal[
@@ -131,6 +131,7 @@ class CellOutcome:
     ended: Literal["completed", "failed", "tripped", "stopped", "not-started"]
     code: str | None = None  # the recipe's fail code, or `TRIP_9`
     detail: str = ""
+    state: LedgerState | None = None  # the ledger's word for the cell after the run; None where it never began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +145,12 @@ class CellResult:
     grade: str | None = None  # only with `pass`
     reason_codes: tuple[str, ...] = ()  # the deciding one first
     capacity_ah: float | None = None
+    first_cycle_efficiency: float | None = None  # discharge over all charge since it was filled; 0 to 1
     cycle_efficiency_ratio: float | None = None  # discharge over charge of the cycle that gave the capacity
     dcir_ohm: float | None = None  # the pulse's longest value
     contact_ohm: float | None = None
     ocv_v: float | None = None
+    k_v_per_h: float | None = None  # positive when the voltage falls
     end_voltage_v: float | None = None
     energy_in_wh: float
     energy_out_wh: float

@@ -1,4 +1,4 @@
-"""What a simulated world is declared to contain (`world.yaml`). Numbers are SI; no defects by default."""
+"""What a simulated world is declared to contain (`world.yaml`). Numbers are SI; nothing is wrong by default."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,14 +26,36 @@ class SimulatedCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
-    """Something wrong with a cell, its contacts or its tray: what, where, how much, from when."""
+    """Something wrong with a cell, its contacts, its wires or its tray: what, where, how much, from when, how long.
+
+    With a `rate_per_s` it comes and goes: it begins so often on average, and stays `for_s` each time.
+    """
 
     at: str  # a position, or a bay with `probability`
     defect: str
     numbers: Mapping[str, float] = field(default_factory=dict)  # factor, resistance_ohm …
+    cell: SimulatedCell | None = None  # the cell that is there by mistake
+    other: str | None = None  # the position that wires are mixed up with; None: the next one in the bay
     from_s: float = 0.0
+    for_s: float | None = None  # None: for good
+    rate_per_s: float = 0.0
     probability: float = 1.0
     line: int = 0  # of the world file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that a device does wrong: what, from when, how long, how often, as `Defect` says it."""
+
+    device: str
+    channel: str | None = None  # a channel or line of it; None: all, or the device as a whole
+    fault: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    from_s: float = 0.0
+    for_s: float | None = None
+    rate_per_s: float = 0.0
+    probability: float = 1.0
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +65,7 @@ class WorldDeclaration:
     file: str = ""  # empty where no file declares it
     seed: int = 1
     ambient_degc: float = 25.0
-    ideal: bool = False  # no spread, noise or instrument error
+    ideal: bool = False  # no spread, noise, instrument error or unevenness
     cells: Mapping[PositionId, SimulatedCell]
     defects: tuple[Defect, ...] = ()
+    faults: tuple[Fault, ...] = ()

@@ -1,11 +1,11 @@
 """The world file: which cells stand where in a simulation, and what is wrong with them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from cycler.model.cell_type import CellType
 from cycler.model.rack import PositionId, Rack
-from cycler.model.world import Defect, SimulatedCell, WorldDeclaration
+from cycler.model.world import Defect, Fault, SimulatedCell, WorldDeclaration
 from cycler.recipe.fields import Fields, as_list, as_map, as_text
 from cycler.recipe.lookup import find_cell_type
 from cycler.recipe.problems import InvalidFile, MistakeError, Problems, nearest
@@ -16,11 +16,17 @@ SEED_MAX = 2**32 - 1
 AMBIENT_DEGC = (-40.0, 80.0)
 """What the cells' physics is good for, and then some."""
 
-_DEFECT_NUMBERS: Mapping[str, tuple[str, str]] = {
-    "factor": ("factor", ""),
-    "resistance": ("resistance_ohm", "Ohm"),
+_NUMBERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "factor": ("factor", ()),
+    "resistance": ("resistance_ohm", ("Ohm",)),
+    "power": ("power_w", ("W",)),
+    "loss": ("loss_ratio", ("%",)),
+    "voltage": ("voltage_v", ("V",)),
+    "drift": ("drift_v_per_s", ("V/s",)),
+    "offset": ("offset_per_s", ("V/s", "K/s")),
+    "gain": ("gain_per_s", ("/s",)),
 }
-"""Each number of a defect in the file, with its name and base unit in the declaration."""
+"""Each number of a defect or fault in the file, with its name in the declaration and its base units there."""
 
 
 def everywhere(
@@ -46,10 +52,8 @@ def load_world(path: Path, rack: Rack, *, cell_type: CellType | None, seed: int 
         low, high = AMBIENT_DEGC
         fields.refuse("ambient", "range", f"ambient: {ambient} is not between {low:g} and {high:g} degC")
     cells = _cells(fields, rack, path.parent, cell_type)
-    defects = tuple(_defects(fields, rack))
-    if "faults" in fields:
-        fields.know("faults")
-        fields.refuse("faults", "not-available", "faults of wires and devices are not simulated in this version")
+    defects = tuple(_defects(fields, rack, path.parent))
+    faults = tuple(_faults(fields))
     fields.close()
     if problems.found:
         raise InvalidFile(problems.found)
@@ -60,6 +64,7 @@ def load_world(path: Path, rack: Rack, *, cell_type: CellType | None, seed: int 
         ambient_degc=25.0 if ambient is None else ambient.number,
         cells=cells,
         defects=defects,
+        faults=faults,
     )
 
 
@@ -123,25 +128,21 @@ def _cell_type(node: Node, beside: Path) -> CellType:
         raise MistakeError("cell-type", str(error)) from None
 
 
-def _defects(fields: Fields, rack: Rack) -> list[Defect]:
-    places = {*rack.bays, *(p for bay in rack.bays.values() for p in bay.positions)}
+def _defects(fields: Fields, rack: Rack, beside: Path) -> list[Defect]:
+    positions = [p for bay in rack.bays.values() for p in bay.positions]
     found = []
-    for node in fields.take("defects", as_list) or []:
-        if not isinstance(node, MapNode):
-            fields.problems.add(node.line, "type", "a defect is `key: value` entries")
-            continue
-        entry = Fields(node, fields.problems, owner="a defect")
-        at = entry.word("at", places, required=True)
+    for entry in _entries(fields, "defects", "a defect"):
+        at = entry.word("at", {*rack.bays, *positions}, required=True)
         defect = entry.text("defect", required=True)
-        start = entry.quantity("from", "s")
-        if start is not None and start.number < 0:
-            entry.refuse("from", "range", f"from: {start} is before the beginning")
-        probability = entry.quantity("probability", "%")
-        numbers = {}
-        for key, (name, unit) in _DEFECT_NUMBERS.items():
-            number = entry.take(key, lambda n, unit=unit: _number(n, unit))  # type: ignore[misc]
-            if number is not None:
-                numbers[name] = number
+        other = entry.word("other", positions)
+        cell = None
+        if "cell_type" in entry:
+            cell_type = entry.take("cell_type", lambda node: _cell_type(node, beside))
+            state = entry.text("state")
+            if cell_type is not None:
+                cell = SimulatedCell(cell_type=cell_type, state=state, line=entry.line("cell_type"))
+        from_s, for_s, rate_per_s, probability = _times(entry)
+        numbers = _numbers(entry)
         entry.close()
         if at is None or defect is None:
             continue
@@ -150,18 +151,84 @@ def _defects(fields: Fields, rack: Rack) -> list[Defect]:
                 at=at,
                 defect=defect,
                 numbers=numbers,
-                from_s=0.0 if start is None else start.number,
-                probability=1.0 if probability is None else probability.number / 100,
-                line=node.line,
+                cell=cell,
+                other=other,
+                from_s=from_s,
+                for_s=for_s,
+                rate_per_s=rate_per_s,
+                probability=probability,
+                line=entry.node.line,
             )
         )
     return found
 
 
-def _number(node: Node, unit: str) -> float:
+def _faults(fields: Fields) -> list[Fault]:
+    found = []
+    for entry in _entries(fields, "faults", "a fault"):
+        device = entry.text("device", required=True)
+        fault = entry.text("fault", required=True)
+        from_s, for_s, rate_per_s, probability = _times(entry)
+        numbers = _numbers(entry)
+        entry.close()
+        if device is None or fault is None:
+            continue
+        name, _, channel = device.partition("/")
+        found.append(
+            Fault(
+                device=name,
+                channel=channel or None,
+                fault=fault,
+                numbers=numbers,
+                from_s=from_s,
+                for_s=for_s,
+                rate_per_s=rate_per_s,
+                probability=probability,
+                line=entry.node.line,
+            )
+        )
+    return found
+
+
+def _entries(fields: Fields, key: str, owner: str) -> Iterator[Fields]:
+    for node in fields.take(key, as_list) or []:
+        if isinstance(node, MapNode):
+            yield Fields(node, fields.problems, owner=owner)
+        else:
+            fields.problems.add(node.line, "type", f"{owner} is `key: value` entries")
+
+
+def _times(entry: Fields) -> tuple[float, float | None, float, float]:
+    """From when in s, for how long in s, how often in 1/s, and with which probability."""
+    start, stay = entry.quantity("from", "s"), entry.quantity("for", "s")
+    rate, probability = entry.quantity("rate", "/s"), entry.quantity("probability", "%")
+    if start is not None and start.number < 0:
+        entry.refuse("from", "range", f"from: {start} is before the beginning")
+    for key, given in (("for", stay), ("rate", rate)):
+        if given is not None and given.number <= 0:
+            entry.refuse(key, "range", f"{key}: {given} is not above 0")
+    return (
+        0.0 if start is None else start.number,
+        None if stay is None else stay.number,
+        0.0 if rate is None else rate.number,
+        1.0 if probability is None else probability.number / 100,
+    )
+
+
+def _numbers(entry: Fields) -> dict[str, float]:
+    found = {}
+    for key, (name, units) in _NUMBERS.items():
+        number = entry.take(key, lambda node, units=units: _number(node, units))  # type: ignore[misc]
+        if number is not None:
+            found[name] = number
+    return found
+
+
+def _number(node: Node, units: Collection[str]) -> float:
     text = as_text(node)
-    if unit:
-        return parse_quantity(text, [unit]).number
+    if units:
+        quantity = parse_quantity(text, units)
+        return quantity.number / 100 if quantity.unit == "%" else quantity.number
     try:
         value = float(text)
     except ValueError:

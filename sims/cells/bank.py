@@ -4,20 +4,23 @@ Where a supply regulates its voltage, the current of a step is the one that brin
 step's end (Newton): a cell in CC that would pass its voltage within a step reaches it instead, and never overshoots.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from sims.cells.circuit import ZERO_DEGC_K, CellPhysics, Circuits
-from sims.cells.tables import CIRCUIT_CAPACITY_AH, Column, circuit_table, ocv_table
+from sims.cells.tables import Column, circuit_table, ocv_table
+from sims.cells.wiring import Sense, Wiring
 from sims.terminal import REGULATIONS, BankReading, Supply, TerminalReading
 
 REGULATED_STEP_S = 2.0  # the longest step with one current while a voltage or a power is regulated
+BREATH_S = 5.0  # how often the air around the cells is looked at
 CURRENT_TOLERANCE_A = 1e-3  # Newton converges quadratically: a last change below this leaves less than a microampere
 NEWTON_ROUNDS_MAX = 50
 VOLTAGE_TOLERANCE_V = 1e-6
-CELL_V_MAX = 6.0  # no cell ever shows more: bounds what power a sinking supply can reach
-OPEN_TERMINALS_V = 0.002  # what a channel shows that has no cell
+
+Air = Callable[[float, Column, Column], Column]
+"""From the time, the cells' temperatures in K and the watts in their contacts: the air around each of them, in K."""
 
 _OFF, _CC, _CV, _CP = (REGULATIONS.index(word) for word in ("off", "cc", "cv", "cp"))
 
@@ -25,29 +28,21 @@ _OFF, _CC, _CV, _CP = (REGULATIONS.index(word) for word in ("off", "cc", "cv", "
 class CellBank:
     """A row per channel; `None` is a channel without a cell. Time is whatever `advance` is given, from 0.0."""
 
-    def __init__(self, cells: Sequence[CellPhysics | None], *, ambient_degc: float) -> None:
+    def __init__(self, cells: Sequence[CellPhysics | None], *, ambient_degc: float, air: Air | None = None) -> None:
+        """Without `air`, every cell is surrounded by the ambient."""
         n = len(cells)
+        circuit = circuit_table("ecm_nmc811_graphite")
         absent = CellPhysics(
-            ocv=ocv_table("ocv_nmc811_graphite"),
-            circuit=circuit_table("ecm_2rc_nmc811_graphite"),
-            capacity_ah=CIRCUIT_CAPACITY_AH,
-            soc=0.5,
+            ocv=ocv_table("ocv_nmc811_graphite"), circuit=circuit, capacity_ah=circuit.capacity_ah, soc=0.5
         )  # its numbers fill the row, but its current path never closes
         self._now_s = 0.0
         self._circuits = Circuits([cell or absent for cell in cells], ambient_degc=ambient_degc)
-        self._absent = np.array([cell is None for cell in cells])
-        self._path_closed = ~self._absent
-        self._contact_ohm = np.array([0.0 if cell is None else cell.contact_ohm for cell in cells])
+        self._wiring = Wiring(cells)
+        self._air = air
+        self._breath_s = np.inf if air is None else 0.0  # when to look at the air again
+        self._breath_s_max = np.inf if air is None else BREATH_S
 
-        # What the supplies are told. `high_a` and `low_a` bound the current; 0 and 0 is an open path.
-        self._supplies = [Supply()] * n
-        self._on = np.zeros(n, bool)
-        self._set_v = np.zeros(n)
-        self._high_a, self._low_a = np.zeros(n), np.zeros(n)
-        self._source_w, self._sink_w = np.full(n, np.inf), np.full(n, np.inf)
-        self._power_rows: set[int] = set()  # where a power limit can bind at all
-
-        # What they then do.
+        # What the supplies do.
         self._side = np.zeros(n)  # +1 at the upper current limit, -1 at the lower, 0 off or regulating
         self._regulation = np.zeros(n, np.intp)
         self._is_regulating = False
@@ -55,63 +50,89 @@ class CellBank:
 
     def __len__(self) -> int:
         """How many rows."""
-        return len(self._supplies)
+        return len(self._wiring)
 
     # what an instrument does and sees
 
     def drive(self, row: int, supply: Supply) -> None:
         """Takes effect at the present instant. Raises `ValueError` for a supply that cannot be."""
-        if supply == self._supplies[row]:
-            return
-        limits = (supply.source_current_a, supply.sink_current_a, supply.source_power_w, supply.sink_power_w)
-        if not (all(limit >= 0 for limit in limits) and abs(supply.voltage_v) < np.inf):
-            raise ValueError(f"no supply can do this: {supply}")
-        self._supplies[row] = supply
-        self._on[row] = supply.on
-        self._set_v[row] = supply.voltage_v
-        self._source_w[row], self._sink_w[row] = supply.source_power_w, supply.sink_power_w
-        self._connect(row)
-
-    def set_path(self, row: int, *, closed: bool) -> None:
-        """Close or open the contactor between the supply and the cell; the sense wires stay connected."""
-        self._path_closed[row] = closed and not self._absent[row]
-        self._connect(row)
+        if self._wiring.drive(row, supply):
+            self._is_unsettled = True
 
     def measure(self) -> BankReading:
         """All rows at the present instant."""
         self._settle()
         cells = self._circuits
-        output_v = np.where(
-            self._path_closed,
-            cells.voltage_v + cells.current_a * self._contact_ohm,
-            np.where(self._on, self._set_v, OPEN_TERMINALS_V),
-        )
+        sense_v, output_v, current_a = self._wiring.poles(self._now_s, cells.voltage_v, cells.current_a)
+        moved_ah = self._wiring.moved(cells.moved_as / 3600)
         return BankReading(
-            voltage_v=np.where(self._absent, output_v, cells.voltage_v),
+            voltage_v=sense_v,
             output_v=output_v,
-            current_a=cells.current_a.copy(),
-            regulation=self._regulation.copy(),
-            charged_ah=cells.moved_as[0] / 3600,
-            discharged_ah=cells.moved_as[1] / 3600,
+            current_a=current_a,
+            regulation=self._regulation,
+            charged_ah=moved_ah[0],
+            discharged_ah=moved_ah[1],
         )
 
     def measure_row(self, row: int) -> TerminalReading:
         """One row at the present instant."""
-        self._settle()
-        cells = self._circuits
-        voltage_v, current_a = float(cells.voltage_v[row]), float(cells.current_a[row])
-        if self._path_closed[row]:
-            output_v = voltage_v + current_a * float(self._contact_ohm[row])
-        else:
-            output_v = self._supplies[row].voltage_v if self._on[row] else OPEN_TERMINALS_V
+        shown = self.measure()
         return TerminalReading(
-            voltage_v=output_v if self._absent[row] else voltage_v,
-            output_v=output_v,
-            current_a=current_a,
-            regulation=REGULATIONS[self._regulation[row]],
-            charged_ah=float(cells.moved_as[0, row]) / 3600,
-            discharged_ah=float(cells.moved_as[1, row]) / 3600,
+            voltage_v=float(shown.voltage_v[row]),
+            output_v=float(shown.output_v[row]),
+            current_a=float(shown.current_a[row]),
+            regulation=REGULATIONS[shown.regulation[row]],
+            charged_ah=float(shown.charged_ah[row]),
+            discharged_ah=float(shown.discharged_ah[row]),
         )
+
+    # what happens on the way to a cell
+
+    def set_path(self, row: int, *, closed: bool) -> None:
+        """Close or open the contactor between the supply and the cell; the sense wires stay connected."""
+        self._wiring.set_contactor(row, closed=closed)
+        self._is_unsettled = True
+
+    def break_path(self, row: int, *, broken: bool) -> None:
+        """One more gap in the current path, whatever the contactor does, or one less."""
+        self._wiring.break_path(row, broken=broken)
+        self._is_unsettled = True
+
+    def add_contact(self, row: int, ohm: float) -> None:
+        """More resistance in the current path, or less."""
+        self._wiring.add_contact(row, ohm)
+        self._is_unsettled = True
+
+    def reverse(self, row: int) -> None:
+        """Turn the cell round: minus where plus should be."""
+        self._wiring.reverse(row)
+        self._is_unsettled = True
+
+    def set_sense(self, row: int, sense: Sense | None) -> None:
+        """What the supply regulates on and the instrument reads; `None` is the cell itself."""
+        self._wiring.set_sense(row, sense)
+        self._is_unsettled = True
+
+    def alter(
+        self,
+        row: int,
+        *,
+        capacity_factor: float = 1.0,
+        resistance_factor: float = 1.0,
+        short_ohm: float = np.inf,
+        heat_w: float = 0.0,
+        plating_ratio: float = 0.0,
+    ) -> None:
+        """Something happens in a cell now; see `Circuits.alter`. What adds up is taken back by its negative."""
+        self._circuits.alter(
+            row,
+            capacity_factor=capacity_factor,
+            resistance_factor=resistance_factor,
+            short_ohm=short_ohm,
+            heat_w=heat_w,
+            plating_ratio=plating_ratio,
+        )
+        self._is_unsettled = True
 
     # what only the world knows
 
@@ -124,30 +145,28 @@ class CellBank:
         """Charge above the lower voltage over capacity; beyond 0 and 1 when abused."""
         return float(self._circuits.soc[row])
 
+    def cell_v(self, row: int) -> float:
+        """At the cell's own poles."""
+        self._settle()
+        return float(self._circuits.voltage_v[row])
+
     def temperatures_degc(self) -> Column:
         """Of all cells, each the same all through."""
         return self._circuits.temperature_k - ZERO_DEGC_K
 
     def is_energised(self, row: int) -> bool:
         """Whether a supply that is on reaches a cell."""
-        return bool(self._on[row] and self._path_closed[row])
-
-    def alter(
-        self, row: int, *, capacity_factor: float = 1.0, resistance_factor: float = 1.0, short_ohm: float = np.inf
-    ) -> None:
-        """Something happens to a cell now: it fades (its soc stays), its resistance grows, a short appears in it."""
-        self._circuits.alter(
-            row, capacity_factor=capacity_factor, resistance_factor=resistance_factor, short_ohm=short_ohm
-        )
-        self._is_unsettled = True
+        return self._wiring.is_energised(row)
 
     def advance(self, to_s: float) -> None:
         """Bring all cells to a later instant."""
         cells = self._circuits
         while (left_s := to_s - self._now_s) > 0:
+            if self._now_s >= self._breath_s:
+                self._breathe()
             if cells.age > 0 and cells.age + left_s * cells.ageing_per_s > 1:
                 cells.refresh()
-            step_s = min(left_s, 1 / cells.ageing_per_s)
+            step_s = min(left_s, 1 / cells.ageing_per_s, self._breath_s_max)
             if self._is_regulating or self._is_unsettled:
                 step_s = min(step_s, REGULATED_STEP_S)
             step_s = self._step(step_s)
@@ -155,20 +174,12 @@ class CellBank:
 
     # the machinery
 
-    def _connect(self, row: int) -> None:
-        supply = self._supplies[row]
-        is_connected = supply.on and self._path_closed[row]
-        self._high_a[row] = supply.source_current_a if is_connected else 0.0
-        self._low_a[row] = -supply.sink_current_a if is_connected else 0.0
-        # A supply that sources regulates at its voltage at most, so a power above I * V can never bind.
-        if is_connected and (
-            supply.source_power_w < supply.source_current_a * supply.voltage_v
-            or supply.sink_power_w < supply.sink_current_a * CELL_V_MAX
-        ):
-            self._power_rows.add(row)
-        else:
-            self._power_rows.discard(row)
-        self._is_unsettled = True
+    def _breathe(self) -> None:
+        if self._air is not None:
+            cells = self._circuits
+            contact_w = cells.current_a * cells.current_a * self._wiring.contact_ohm
+            cells.set_ambient(self._air(self._now_s, cells.temperature_k, contact_w))
+        self._breath_s = self._now_s + BREATH_S
 
     def _settle(self) -> None:
         if self._is_unsettled:
@@ -178,6 +189,8 @@ class CellBank:
         """Take one step, or a shorter one where a cell reaches its voltage within it; returns the one taken."""
         cells = self._circuits
         solve = self._is_unsettled or self._is_regulating
+        if self._wiring.misled:
+            self._wiring.aim(self._now_s, cells.voltage_v)
         while True:
             cells.aim(step_s)
             if solve:
@@ -192,39 +205,41 @@ class CellBank:
         return step_s
 
     def _overshoots(self) -> bool:
-        return bool(((self._circuits.next_voltage_v - self._set_v) * self._side).max() > VOLTAGE_TOLERANCE_V)
+        return bool(((self._circuits.next_voltage_v - self._wiring.set_v) * self._side).max() > VOLTAGE_TOLERANCE_V)
 
     def _solve(self) -> None:
         """The current that each supply lets flow during the step: to its voltage at the step's end, else its limit."""
-        cells = self._circuits
+        cells, wiring = self._circuits, self._wiring
         slope_ohm, offset_v = cells.line()
-        high_a, low_a = self._high_a, self._low_a
-        if not self._power_rows:
+        high_a, low_a = wiring.high_a, wiring.low_a
+        if not wiring.power_rows:
             current_a = self._newton(slope_ohm, offset_v, high_a, low_a)
         else:
             voltage_v = cells.voltage_v
             for _ in range(3):  # P / v hardly moves v: each round gains more than a decade
                 safe_v = np.maximum(voltage_v, 0.1)
-                high_a = np.minimum(self._high_a, self._source_w / safe_v)
-                low_a = np.maximum(self._low_a, -self._sink_w / safe_v)
+                high_a = np.minimum(wiring.high_a, wiring.high_w / safe_v)
+                low_a = np.maximum(wiring.low_a, -wiring.low_w / safe_v)
                 current_a = self._newton(slope_ohm, offset_v, high_a, low_a)
                 polarised_v = cells.thermal_v * np.arcsinh(current_a * cells.half_inverse_i0)
                 voltage_v = offset_v + slope_ohm * current_a + polarised_v
         at_high, at_low = current_a >= high_a, current_a <= low_a
         self._side = at_high.astype(float) - at_low
         regulating = ~(at_high | at_low)
-        limited_by_power = (at_high & (high_a < self._high_a)) | (at_low & (low_a > self._low_a))
+        limited_by_power = (at_high & (high_a < wiring.high_a)) | (at_low & (low_a > wiring.low_a))
         regulation = np.where(limited_by_power, _CP, _CC)
         regulation[regulating | (current_a == 0)] = _CV  # held by its voltage, if need be in vain
-        regulation[~self._on] = _OFF
+        if wiring.misled:
+            regulation[wiring.starved & ~regulating] = _CV
+        regulation[~wiring.on] = _OFF
         self._regulation = regulation
-        self._is_regulating = bool(self._power_rows or regulating.any())
+        self._is_regulating = bool(wiring.power_rows or wiring.misled or regulating.any())
         cells.set_currents(current_a)
 
     def _newton(self, slope_ohm: Column, offset_v: Column, high_a: Column, low_a: Column) -> Column:
         """The currents at which the cells end at their set voltages, each kept within its limits."""
         thermal_v, half_inverse_i0 = self._circuits.thermal_v, self._circuits.half_inverse_i0
-        gap_v = offset_v - self._set_v
+        gap_v = offset_v - self._wiring.set_v
         gradient_ohm = thermal_v * half_inverse_i0
         current_a: Column = np.minimum(np.maximum(self._circuits.current_a, low_a), high_a)
         for _ in range(NEWTON_ROUNDS_MAX):

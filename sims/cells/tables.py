@@ -1,7 +1,8 @@
-"""The data files of `sims/cells/data`, as curves over the state of charge. Each file names its source and licence."""
+"""The data files of `sims/cells/data`, as curves and as numbers. Each file names its source and licence."""
 
 import csv
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 Column = NDArray[np.float64]
 
-SOC_BEYOND = 0.2  # overcharge and deep discharge follow the end's own slope this far
-CIRCUIT_CAPACITY_AH = 5.15  # of the cell that the circuit tables were identified on
+CIRCUIT_COLUMNS = ("r_ohm_ohm", "i0_a", "r1_ohm", "tau1_s", "lag_s", "lag_tau_s")
+SOC_BEYOND = 0.2  # overcharge follows the end's own slope this far; deep discharge to where copper dissolves
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,25 +42,33 @@ class OcvTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CircuitTable:
-    """Resistances and time constants at 25 °C of a cell of `CIRCUIT_CAPACITY_AH`; beyond its range, its ends."""
+    """Resistances and time constants at 25 °C of a cell of `capacity_ah`; beyond its range, its ends."""
 
+    capacity_ah: float
     soc: Column
-    columns: tuple[Column, ...]  # r_ohm_ohm, i0_a, r1_ohm, tau1_s, r2_ohm, tau2_s
+    values: Column  # a row for each of `CIRCUIT_COLUMNS`, a column for each knot
+    slopes: Column  # per unit of soc, in the stretch after each knot but the last
 
-    def at(self, soc: Column) -> tuple[Column, ...]:
-        """The six columns at each `soc`."""
-        return tuple(np.interp(soc, self.soc, column) for column in self.columns)
+    def at(self, soc: Column) -> Column:
+        """The six values, a row of each, at each `soc`."""
+        inside = np.minimum(np.maximum(soc, self.soc[0]), self.soc[-1])
+        stretch = np.minimum(self.soc.searchsorted(inside, side="right"), len(self.soc) - 1) - 1
+        values: Column = self.slopes.take(stretch, axis=1)
+        values *= inside - self.soc.take(stretch)
+        values += self.values.take(stretch, axis=1)
+        return values
 
 
 @cache
 def ocv_table(name: str) -> OcvTable:
     """By file name without its ending: `ocv_nmc811_graphite`. Raises `ValueError` for a name that is no such file."""
-    columns = _read(name, "ocv_")
+    columns = read_columns(name, "ocv_")
     soc, ocv_v = columns["soc"], columns["ocv_v"]
     slope_v = np.diff(ocv_v) / np.diff(soc)
+    copper_v = number("abuse", "copper_v")
     return OcvTable(
-        soc=np.concatenate(([soc[0] - SOC_BEYOND], soc, [soc[-1] + SOC_BEYOND])),
-        ocv_v=np.concatenate(([ocv_v[0] - SOC_BEYOND * slope_v[0]], ocv_v, [ocv_v[-1] + SOC_BEYOND * slope_v[-1]])),
+        soc=np.concatenate(([soc[0] + (copper_v - ocv_v[0]) / slope_v[0]], soc, [soc[-1] + SOC_BEYOND])),
+        ocv_v=np.concatenate(([copper_v], ocv_v, [ocv_v[-1] + SOC_BEYOND * slope_v[-1]])),
         docv_dt=np.pad(np.nan_to_num(columns["docv_dt"]), 1, mode="edge"),
         slope_v=np.pad(slope_v, 1, mode="edge"),
     )
@@ -67,11 +76,20 @@ def ocv_table(name: str) -> OcvTable:
 
 @cache
 def circuit_table(name: str) -> CircuitTable:
-    """By file name without its ending: `ecm_2rc_nmc811_graphite`. Raises `ValueError` as `ocv_table` does."""
-    columns = _read(name, "ecm_2rc_")
+    """By file name without its ending: `ecm_nmc811_graphite`. Raises `ValueError` as `ocv_table` does.
+
+    The file's first line says on what cell it was identified: `of a cell of 2.30 Ah`.
+    """
+    columns = read_columns(name, "ecm_")
+    size = re.search(r"\bof a (?:cell of )?([0-9.]+) Ah\b", _text(name))
+    if size is None:
+        raise ValueError(f"{name} does not say the capacity of the cell that it was identified on")
+    values = np.array([columns[key] for key in CIRCUIT_COLUMNS])
     return CircuitTable(
+        capacity_ah=float(size[1]),
         soc=columns["soc"],
-        columns=tuple(columns[key] for key in ("r_ohm_ohm", "i0_a", "r1_ohm", "tau1_s", "r2_ohm", "tau2_s")),
+        values=values,
+        slopes=np.diff(values) / np.diff(columns["soc"]),
     )
 
 
@@ -81,11 +99,45 @@ def nearest(word: str, words: Collection[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(words))}"
 
 
-def _read(name: str, prefix: str) -> dict[str, Column]:
+def read_columns(name: str, prefix: str = "") -> dict[str, Column]:
+    """All columns of a file of numbers. Raises `ValueError` for a name that is no file with this prefix."""
     folder = files("sims.cells") / "data"
     names = {entry.name.removesuffix(".csv") for entry in folder.iterdir() if entry.name.startswith(prefix)}
     if name not in names:
         raise ValueError(f"no table is named {name!r}: {nearest(name, names)}")
-    lines = (folder / f"{name}.csv").read_text(encoding="utf-8").splitlines()
-    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    rows = _rows(name)
     return {key: np.array([float(row[key] or "nan") for row in rows]) for key in rows[0]}
+
+
+@cache
+def row(file: str, name: str) -> Mapping[str, float]:
+    """The numbers beside a name in the first column. Raises `ValueError` for a name that is not there."""
+    rows = _rows(file)
+    key, *others = rows[0]
+    named = {row[key]: row for row in rows}
+    if name not in named:
+        raise ValueError(f"no {key} is named {name!r}: {nearest(name, named)}")
+    return {other: float(named[name][other]) for other in others}
+
+
+@cache
+def parameters(file: str, column: str) -> Mapping[str, float]:
+    """One column of a file of named numbers. Raises `ValueError` for a column that is not there."""
+    rows = _rows(file)
+    columns = [key for key in rows[0] if key not in ("parameter", "source")]
+    if column not in columns:
+        raise ValueError(f"{file} has no {column!r}: {nearest(column, columns)}")
+    return {row["parameter"]: float(row[column]) for row in rows}
+
+
+def number(file: str, parameter: str) -> float:
+    """One number of a file that has a single column of them."""
+    return parameters(file, "value")[parameter]
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(line for line in _text(name).splitlines() if not line.startswith("#")))
+
+
+def _text(name: str) -> str:
+    return (files("sims.cells") / "data" / f"{name}.csv").read_text(encoding="utf-8")

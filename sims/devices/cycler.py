@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -13,10 +14,20 @@ from cycler.contract.order import Applied, Order, Overtaken
 from cycler.contract.overtaking import OffGenerations
 from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from cycler.contract.sweep import ChannelId, Running, Sweep
-from sims.devices.cycler_hardware import CyclerHardware, Refused
+from sims.devices.cycler_hardware import (
+    CHARGED,
+    CURRENT,
+    DISCHARGED,
+    OUTPUT,
+    STEP_TIME,
+    VOLTAGE,
+    CyclerHardware,
+    Refused,
+)
 from sims.devices.metrology import CONVERTER_COUNTS, VOLTAGE_NOISE_RATIO, Metrology, PerfectMetrology, TypicalMetrology
 from sims.devices.options import Options
 from sims.devices.surroundings import installed, world_of
+from sims.terminal import Column
 
 T = TypeVar("T")
 
@@ -118,8 +129,9 @@ class SimCycler:
 
     def _sweep(self) -> Sweep:
         hardware = self._hardware
-        measured = hardware.measure()
-        order_ids, phases, step_time_s = hardware.order_ids, hardware.phases, measured.step_time_s.tolist()
+        shown = hardware.measure()
+        step_time_s = shown[STEP_TIME].tolist()
+        order_ids, phases = hardware.order_ids, hardware.phases
         if len(self._mine) < len(order_ids):  # what another host ordered is unknown to this one
             for row in [row for row, order_id in enumerate(order_ids) if order_id and row not in self._mine]:
                 order_ids, phases = _with(order_ids, row, 0), _with(phases, row, 0)
@@ -128,15 +140,15 @@ class SimCycler:
             taken_s=asyncio.get_running_loop().time(),
             taken_utc=self._utcnow(),
             channels=self._channels,
-            voltage_v=measured.voltage_v.tolist(),
-            current_a=measured.current_a.tolist(),
-            regulation=measured.regulation,
+            voltage_v=shown[VOLTAGE].tolist(),
+            current_a=shown[CURRENT].tolist(),
+            regulation=hardware.regulation,
             order_id=order_ids,
             phase=phases,
             step_time_s=step_time_s,
-            output_v=measured.output_v.tolist(),
-            charged_ah=measured.charged_ah.tolist() if self._counts else None,
-            discharged_ah=measured.discharged_ah.tolist() if self._counts else None,
+            output_v=_column(shown[OUTPUT]),
+            charged_ah=shown[CHARGED].tolist() if self._counts else None,
+            discharged_ah=shown[DISCHARGED].tolist() if self._counts else None,
         )
 
     def _nowhere(self, channel: ChannelId) -> ProtocolError:
@@ -154,6 +166,11 @@ class SimCycler:
             return await self._hardware.cable.exchange(call)
         except Refused as refused:
             raise DeviceFault(self._device, str(refused)) from None
+
+
+def _column(values: Column) -> "array[float]":
+    """For columns that are looked at once or not at all: making a list of floats would cost more than that."""
+    return array("d", values.tobytes())
 
 
 def _with(column: list[int], row: int, value: int) -> list[int]:
@@ -175,7 +192,13 @@ def open_cycler(settings: DeviceSettings, surroundings: Surroundings) -> SimCycl
             PerfectMetrology() if perfect else TypicalMetrology(capabilities.range, len(channels), rng)
         )
         bank = world.bank(settings.device, channels)
-        return CyclerHardware(device=settings.device, bank=bank, capabilities=capabilities, metrology=metrology)
+        return CyclerHardware(
+            device=settings.device,
+            bank=bank,
+            capabilities=capabilities,
+            metrology=metrology,
+            faults=world.faults(settings.device),
+        )
 
     return SimCycler(settings.device, installed(world, settings.device, CyclerHardware, build), surroundings.utcnow)
 

@@ -18,9 +18,10 @@ from sims.devices.cable import Cable
 from sims.devices.metrology import Metrology
 from sims.devices.program import achieve
 from sims.devices.watch import NEVER, Watch
+from sims.faults import Faults
 from sims.terminal import REGULATIONS, Bank, Column, Supply
 
-HOST_WATCHDOG_S = 2.0
+HOST_WATCHDOG_S = 3.0
 BEAT_S = 1.0  # how often an autonomous device looks at its own readings without being asked
 TIME_SLACK_S = 1e-6
 
@@ -29,17 +30,8 @@ class Refused(Exception):
     """The device does not do it, and says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What the device shows of all its channels."""
-
-    voltage_v: Column
-    output_v: Column
-    current_a: Column
-    regulation: Sequence[Regulation]
-    step_time_s: Column  # NaN without an order
-    charged_ah: Column
-    discharged_ah: Column
+VOLTAGE, CURRENT, OUTPUT, STEP_TIME, CHARGED, DISCHARGED = range(6)
+"""The rows of what the device shows, a column per channel: V, A, V, s (NaN without an order), Ah, Ah."""
 
 
 @dataclass(slots=True)
@@ -57,10 +49,12 @@ class CyclerHardware:
     channel. All three are replaced, never changed.
     """
 
-    def __init__(self, *, device: str, bank: Bank, capabilities: Capabilities, metrology: Metrology) -> None:
+    def __init__(
+        self, *, device: str, bank: Bank, capabilities: Capabilities, metrology: Metrology, faults: Faults
+    ) -> None:
         rows = len(capabilities.channels)
-        self.cable = Cable(device)
-        self.ignores_off = False  # a fault: the host's offs have no effect
+        self.faults = faults
+        self.cable = Cable(device, faults)
         self.order_ids: list[int] = [0] * rows
         self.phases: list[int] = [0] * rows
         self._bank = bank
@@ -69,31 +63,41 @@ class CyclerHardware:
         self._channels = [_Channel(row) for row in range(rows)]
         self._names = np.array([REGULATIONS] * rows, dtype=object)  # by row and code: what the device calls it
         self._every_row = np.arange(rows)
+        self._codes = np.full(rows, -1)  # the regulations that `_named` was made of
+        self._named: list[Regulation] = []
+        self._shown = np.zeros((6, rows))
         self._since_s = np.full(rows, np.nan)
-        self._silence_s_max = np.full(rows, NEVER)  # of the host, while an order runs
+        self._silence_s_max = np.full(rows, NEVER)  # of the host, while an order runs …
+        self._shortest_silence_s = NEVER  # … and the least of them
         self._watch = Watch(rows)
         self._dead_man: asyncio.TimerHandle | None = None
         self._beat: asyncio.TimerHandle | None = None
+        faults.wire(capabilities.channels, self.restart)
 
     # asked by the host
 
-    def measure(self) -> Measured:
-        """Look at all channels; the device judges its own limits by what it sees."""
-        true = self._bank.measure()
-        voltage_v = self._metrology.voltage_v(true.voltage_v)
-        current_a = self._metrology.current_a(true.current_a)
-        if self._watch.armed and self._judge(voltage_v, current_a, true.charged_ah, true.discharged_ah):
-            return self.measure()
+    def measure(self) -> Column:
+        """Look at all channels; the device judges its own limits by what it sees. Good until the next look."""
+        true, shown = self._bank.measure(), self._shown
+        shown[VOLTAGE], shown[CURRENT], shown[OUTPUT] = true.voltage_v, true.current_a, true.output_v
+        shown[CHARGED], shown[DISCHARGED] = true.charged_ah, true.discharged_ah
+        self._metrology.show(shown[:OUTPUT])
+        self._metrology.count(shown[CHARGED:])
         now_s = asyncio.get_running_loop().time()
-        return Measured(
-            voltage_v=voltage_v,
-            output_v=true.output_v,
-            current_a=current_a,
-            regulation=self._names[self._every_row, true.regulation].tolist(),
-            step_time_s=now_s - self._since_s,
-            charged_ah=self._metrology.counted_ah(true.charged_ah),
-            discharged_ah=self._metrology.counted_ah(true.discharged_ah),
-        )
+        if self.faults.active:
+            self.faults.distort(shown[:STEP_TIME], now_s=now_s)
+        if self._watch.armed and self._judge(shown[:OUTPUT], true.charged_ah, true.discharged_ah):
+            return self.measure()
+        np.subtract(now_s, self._since_s, out=shown[STEP_TIME])
+        if true.regulation is not self._codes and not np.array_equal(true.regulation, self._codes):
+            self._codes = true.regulation
+            self._named = self._names[self._every_row, self._codes].tolist()
+        return shown
+
+    @property
+    def regulation(self) -> Sequence[Regulation]:
+        """Of all channels, when they were last measured."""
+        return self._named
 
     def energised(self) -> list[bool]:
         """Which output relays are closed."""
@@ -131,9 +135,11 @@ class CyclerHardware:
         channel = self._channels[row]
         if channel.loaded is None:
             raise Refused("no order is loaded")
+        order, channel.loaded = channel.loaded, None
+        if self.faults.strikes("not-applied", row):
+            return
         self._cancel_timers(channel)
-        channel.order = order = channel.loaded
-        channel.loaded = None
+        channel.order = order
         self._since_s[row] = asyncio.get_running_loop().time()
         if order.limits.time_s_max is not None:
             self._after(channel, order.limits.time_s_max, self.trip, row, "time")
@@ -141,14 +147,14 @@ class CyclerHardware:
         self._enter(channel, order, 0)
         watchdog = self.capabilities.watchdog
         silence_s_max = NEVER if watchdog is None else watchdog.timeout_s
-        self._silence_s_max[row] = silence_s_max if order.dead_man_s is None else order.dead_man_s
+        self._allow_silence(row, silence_s_max if order.dead_man_s is None else order.dead_man_s)
         self._expect_host()
         self._keep_beat()
 
     def open(self, rows: Collection[int]) -> list[int]:
         """Open these relays and forget these orders; the answer is which of them are closed nevertheless."""
-        if not self.ignores_off:
-            for row in rows:
+        for row in rows:
+            if not self.faults.strikes("off-ignored", row):
                 self._end(self._channels[row])
         return [row for row in rows if self._is_on(self._channels[row])]
 
@@ -177,6 +183,7 @@ class CyclerHardware:
         channel.phase = number
         self._bank.drive(row, self._supply(row, order, phase))
         self._names[row, REGULATIONS.index("cp")] = "limited" if phase.power_w is None else "cp"
+        self._codes = np.full(len(self._channels), -1)
         self._watch.follow(row, phase, self._throughput_ah(row))
         for end in phase.ends:
             if end.quantity == "time_s":
@@ -197,7 +204,7 @@ class CyclerHardware:
         channel.loaded = channel.order = None
         self._bank.drive(channel.row, Supply())
         self._since_s[channel.row] = np.nan
-        self._silence_s_max[channel.row] = NEVER
+        self._allow_silence(channel.row, NEVER)
         self._watch.forget(channel.row)
         self._show(channel.row, 0, 0)
 
@@ -210,7 +217,8 @@ class CyclerHardware:
             return Supply()
         rated, limits = self._built.range, order.limits
         power_w = min(value for value in (rated.power_w_max, limits.power_w_max, phase.power_w) if value is not None)
-        voltage_v = self._metrology.true_voltage_v(row, phase.voltage_v)
+        drifted_v = self.faults.drifted(row, now_s=asyncio.get_running_loop().time()) if self.faults.active else 0.0
+        voltage_v = self._metrology.true_voltage_v(row, phase.voltage_v - drifted_v)
         if phase.direction == "charge":
             current_a = max(0.0, self._metrology.true_current_a(row, phase.current_a))
             return Supply(on=True, voltage_v=voltage_v, source_current_a=current_a, source_power_w=power_w)
@@ -221,9 +229,9 @@ class CyclerHardware:
     def _is_on(channel: _Channel) -> bool:
         return channel.order is not None and channel.order.phases[channel.phase].direction != "rest"
 
-    def _judge(self, voltage_v: Column, current_a: Column, charged_ah: Column, discharged_ah: Column) -> bool:
+    def _judge(self, shown: Column, charged_ah: Column, discharged_ah: Column) -> bool:
         """Whether a limit tripped or a phase ended, so that the readings are out of date."""
-        trips, ends = self._watch.judge(voltage_v, current_a, charged_ah, discharged_ah)
+        trips, ends = self._watch.judge(shown, charged_ah, discharged_ah)
         for row, limit in trips:
             self.trip(row, limit)
         for row in ends:
@@ -232,9 +240,13 @@ class CyclerHardware:
                 self._leave(channel, channel.order, channel.phase)
         return bool(trips or ends)
 
+    def _allow_silence(self, row: int, silence_s_max: float) -> None:
+        self._silence_s_max[row] = silence_s_max
+        self._shortest_silence_s = float(self._silence_s_max.min())
+
     def _expect_host(self) -> None:
         """Keep one timer, at the earliest instant at which the silence of the host could have lasted too long."""
-        due_s = self.cable.heard_s + float(self._silence_s_max.min())
+        due_s = self.cable.heard_s + self._shortest_silence_s
         if self._dead_man is not None:
             if self._dead_man.when() <= due_s:
                 return
@@ -243,9 +255,10 @@ class CyclerHardware:
 
     def _check_host(self) -> None:
         self._dead_man = None
-        silent_s = asyncio.get_running_loop().time() - self.cable.heard_s
-        for row in (self._silence_s_max <= silent_s + TIME_SLACK_S).nonzero()[0].tolist():
-            self._end(self._channels[row])
+        silent_s = asyncio.get_running_loop().time() - self.cable.heard_s + TIME_SLACK_S
+        if silent_s >= self._shortest_silence_s:
+            for row in (self._silence_s_max <= silent_s).nonzero()[0].tolist():
+                self._end(self._channels[row])
         self._expect_host()
 
     def _keep_beat(self) -> None:

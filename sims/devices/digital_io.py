@@ -12,35 +12,46 @@ from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroun
 from sims.devices.cable import Cable
 from sims.devices.options import Options
 from sims.devices.surroundings import installed, world_of
+from sims.faults import Faults
 
 T = TypeVar("T")
 
 INPUTS = "DI0 DI1 DI2 DI3"
 OUTPUTS = "DO0 DO1 DO2 DO3"
-HOST_WATCHDOG_S = 2.0
+HOST_WATCHDOG_S = 3.0
 
 
 class IoHardware:
     """Relays that open when the host falls silent, and inputs that the world sets. Inputs are high when all is well."""
 
     def __init__(
-        self, device: str, inputs: tuple[str, ...], outputs: tuple[str, ...], moved: Callable[[str, bool], None]
+        self,
+        device: str,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        moved: Callable[[str, bool], None],
+        faults: Faults,
     ) -> None:
-        self.cable = Cable(device)
+        self.faults = faults
+        self.cable = Cable(device, faults)
         self.inputs = dict.fromkeys(inputs, True)
-        self.ignores_off = False  # a fault: the relays have welded
         self._outputs = dict.fromkeys(outputs, False)
+        self._rows = {line: row for row, line in enumerate(outputs)}
         self._moved = moved
         self._watchdog: asyncio.TimerHandle | None = None
+        self._lines = self.lines()
+        faults.wire(outputs, self.restart)
 
     def lines(self) -> tuple[dict[str, bool], dict[str, bool]]:
         """Inputs and outputs as they are."""
-        return dict(self.inputs), dict(self._outputs)
+        if not self.faults.active or not self.faults.strikes("frozen"):
+            self._lines = dict(self.inputs), dict(self._outputs)
+        return self._lines
 
     def set_outputs(self, outputs: Mapping[str, bool]) -> dict[str, bool]:
         """Move the relays; the answer is where they are now."""
         for line, closed in outputs.items():
-            if self._outputs[line] != closed and (closed or not self.ignores_off):
+            if self._outputs[line] != closed and not self._is_stuck(line, closed):
                 self._outputs[line] = closed
                 self._moved(line, closed)
         if self._watchdog is None and any(self._outputs.values()):
@@ -50,6 +61,10 @@ class IoHardware:
     def restart(self) -> None:
         """Power went and came back: every relay open."""
         self.set_outputs(dict.fromkeys(self._outputs, False))
+
+    def _is_stuck(self, line: str, closed: bool) -> bool:
+        words = ("stuck-open", "not-applied") if closed else ("stuck-closed", "off-ignored")
+        return any(self.faults.strikes(word, self._rows[line]) for word in words)
 
     def _expect_host(self) -> None:
         self._watchdog = asyncio.get_running_loop().call_at(self.cable.heard_s + HOST_WATCHDOG_S, self._check_host)
@@ -131,7 +146,7 @@ def open_io(settings: DeviceSettings, surroundings: Surroundings) -> SimIo:
         def moved(line: str, closed: bool) -> None:
             world.set_contactor(settings.device, line, closed)
 
-        return IoHardware(settings.device, inputs, outputs, moved)
+        return IoHardware(settings.device, inputs, outputs, moved, world.faults(settings.device))
 
     return SimIo(settings.device, installed(world, settings.device, IoHardware, build), surroundings.utcnow)
 

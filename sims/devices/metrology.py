@@ -12,22 +12,24 @@ import numpy as np
 from cycler.contract.capabilities import ChannelRange
 from sims.terminal import Column
 
+Columns = Column
+"""A row per quantity, a column per channel."""
+
 VOLTAGE_NOISE_RATIO = 0.00004
 CURRENT_NOISE_RATIO = 0.0001
 CONVERTER_COUNTS = 65536
+NOISE_STOCK = 1 << 14
+NOISE_STRIDE = 7919  # odd, so that a channel goes through the whole stock before anything comes again
 
 
 class Metrology(Protocol):
     """One instrument's errors, a row per channel. It regulates to what it shows, so that `true_*` is what comes out."""
 
-    def voltage_v(self, true: Column) -> Column:
-        """As the instrument shows it."""
+    def show(self, true: Columns) -> None:
+        """Turn voltages and currents, one row each, into what the instrument shows of them, in place."""
 
-    def current_a(self, true: Column) -> Column:
-        """As the instrument shows it."""
-
-    def counted_ah(self, true: Column) -> Column:
-        """As the instrument's charge counter shows it."""
+    def count(self, true_ah: Columns) -> None:
+        """Turn charges into what the instrument's counters show, in place."""
 
     def true_voltage_v(self, row: int, shown: float) -> float:
         """What is there when the instrument shows this."""
@@ -39,14 +41,11 @@ class Metrology(Protocol):
 class PerfectMetrology:
     """Shows the truth."""
 
-    def voltage_v(self, true: Column) -> Column:
-        return true
+    def show(self, true: Columns) -> None:
+        pass
 
-    def current_a(self, true: Column) -> Column:
-        return true
-
-    def counted_ah(self, true: Column) -> Column:
-        return true
+    def count(self, true_ah: Columns) -> None:
+        pass
 
     def true_voltage_v(self, row: int, shown: float) -> float:
         return shown
@@ -56,74 +55,47 @@ class PerfectMetrology:
 
 
 class TypicalMetrology:
-    """Errors drawn once per channel from within the declared accuracy, half of it offset, half of it gain."""
+    """Errors drawn once per channel from within the declared accuracy, half of it offset, half of it gain.
+
+    Shown = true * gain + offset + noise, to the next step of the converter.
+    """
 
     def __init__(self, declared: ChannelRange, rows: int, rng: np.random.Generator) -> None:
         current_a_max = max(declared.charge_current_a_max, declared.discharge_current_a_max)
-        self._voltage = _Meter(
-            full_scale=declared.voltage_v_max,
-            accuracy=declared.voltage_accuracy_v,
-            noise=declared.voltage_noise_v,
-            resolution=declared.voltage_resolution_v,
-            rows=rows,
-            rng=rng,
-        )
-        self._current = _Meter(
-            full_scale=current_a_max,
-            accuracy=declared.current_accuracy_a,
-            noise=current_a_max * CURRENT_NOISE_RATIO,
-            resolution=declared.current_resolution_a,
-            rows=rows,
-            rng=rng,
-        )
+        full_scale = np.array([[declared.voltage_v_max], [current_a_max]])
+        accuracy = np.array([[declared.voltage_accuracy_v], [declared.current_accuracy_a]])
+        noise = np.array([[declared.voltage_noise_v], [current_a_max * CURRENT_NOISE_RATIO]])
+        resolution = np.array([[declared.voltage_resolution_v], [declared.current_resolution_a]])
+        drawn = rng.uniform(-0.5, 0.5, (2, 2, rows)) * accuracy
+        self._gain, self._offset = 1.0 + drawn[0] / full_scale, drawn[1]
+        # In steps of the converter, as wide as the readings: broadcasting would cost more than the sums.
+        self._gain_steps, self._offset_steps = self._gain / resolution, self._offset / resolution
+        self._resolution = np.repeat(resolution, rows, axis=1)
+        self._counter_gain = np.repeat(self._gain[1:], 2, axis=0)
+        self._rows = rows
+        # Noise is a window into a stock of it, for drawing it afresh would cost more than all the rest.
+        self._noise_steps = rng.standard_normal((2, NOISE_STOCK + rows)) * (noise / resolution)
+        self._window = 0
 
-    def voltage_v(self, true: Column) -> Column:
-        return self._voltage.shows(true)
+    def show(self, true: Columns) -> None:
+        self._window = (self._window + NOISE_STRIDE) % NOISE_STOCK
+        true *= self._gain_steps
+        true += self._offset_steps
+        true += self._noise_steps[:, self._window : self._window + self._rows]
+        np.rint(true, out=true)
+        true *= self._resolution
 
-    def current_a(self, true: Column) -> Column:
-        return self._current.shows(true)
-
-    def counted_ah(self, true: Column) -> Column:
-        return true * self._current.gain
+    def count(self, true_ah: Columns) -> None:
+        true_ah *= self._counter_gain
 
     def true_voltage_v(self, row: int, shown: float) -> float:
-        return self._voltage.truth(row, shown)
+        return self._truth(0, row, shown)
 
     def true_current_a(self, row: int, shown: float) -> float:
-        return self._current.truth(row, shown)
+        return self._truth(1, row, shown)
 
-
-class _Meter:
-    """One quantity: shown = true * gain + offset + noise, to the next step of the converter."""
-
-    def __init__(
-        self,
-        *,
-        full_scale: float,
-        accuracy: float,
-        noise: float,
-        resolution: float,
-        rows: int,
-        rng: np.random.Generator,
-    ) -> None:
-        self.gain = 1.0 + rng.uniform(-accuracy, accuracy, rows) / (2.0 * full_scale)
-        self._offset = rng.uniform(-accuracy, accuracy, rows) / 2.0
-        self._noise = noise
-        self._resolution = resolution
-        self._rng = rng
-
-    def shows(self, true: Column) -> Column:
-        shown = self._rng.standard_normal(len(true))
-        shown *= self._noise
-        shown += self._offset
-        shown += true * self.gain
-        shown /= self._resolution
-        np.rint(shown, out=shown)
-        shown *= self._resolution
-        return shown
-
-    def truth(self, row: int, shown: float) -> float:
-        return (shown - float(self._offset[row])) / float(self.gain[row])
+    def _truth(self, quantity: int, row: int, shown: float) -> float:
+        return (shown - float(self._offset[quantity, row])) / float(self._gain[quantity, row])
 
 
 def round_down(value: float, resolution: float) -> float:

@@ -45,7 +45,8 @@ class Options:
     def finish(self) -> None:
         """Every option has been asked for."""
         if unknown := sorted(set(self._options) - set(self._known)):
-            raise ValueError(f"{self._device}: unknown option {unknown[0]!r}; known are {', '.join(self._known)}")
+            known = f"known are {', '.join(self._known)}" if self._known else "it takes none"
+            raise ValueError(f"{self._device}: unknown option {unknown[0]!r}; {known}")
 
     def _take(self, name: str, default: str) -> str:
         self._known.append(name)

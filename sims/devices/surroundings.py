@@ -7,6 +7,8 @@ import numpy as np
 
 from cycler.contract.plugin import DeviceSettings, Surroundings
 from cycler.model.world import WorldDeclaration
+from sims.chamber import Chamber
+from sims.faults import Faults
 from sims.terminal import Bank, Column
 
 T = TypeVar("T")
@@ -28,10 +30,16 @@ class DeviceWorld(Protocol):
         """The clamps of a cycler's channels, in this order."""
 
     def thermometers(self, device: str, channels: Sequence[str]) -> Callable[[], Column]:
-        """True temperatures now, in degC and in this order; NaN where a sensor is broken or looks at nothing."""
+        """What the sensors are warmed to now, in degC and in this order; NaN where one looks at nothing."""
 
     def set_contactor(self, device: str, line: str, closed: bool) -> None:
         """A contactor output moved. Lines that nothing is wired to are ignored."""
+
+    def chamber(self, device: str) -> Chamber:
+        """The chamber that this device controls."""
+
+    def faults(self, device: str) -> Faults:
+        """What is wrong with this device."""
 
     def rng(self, name: str) -> np.random.Generator:
         """A generator of its own for each name, equal for equal seeds."""

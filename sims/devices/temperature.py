@@ -14,31 +14,48 @@ from cycler.contract.sweep import ChannelId
 from sims.devices.cable import Cable
 from sims.devices.options import Options
 from sims.devices.surroundings import installed, world_of
+from sims.faults import Faults
 from sims.terminal import Column
 
 CHANNELS = 16
-ACCURACY_K = 0.3  # a Pt100 in a good module
 RESOLUTION_K = 0.1
+ACCURACY_K = {"pt100": 0.3, "thermocouple": 1.0}  # of the sensor in its module
 
 
 class ThermometerHardware:
     """Sensors with an offset each, shown to a tenth of a kelvin; without errors, the truth."""
 
-    def __init__(self, device: str, sensors: Callable[[], Column], offset_k: Column | None) -> None:
-        self.cable = Cable(device)
-        self.broken: set[int] = set()  # a fault: the wires of these sensors, by row, are open
+    def __init__(
+        self,
+        device: str,
+        channels: tuple[ChannelId, ...],
+        sensors: Callable[[], Column],
+        offset_k: Column | None,
+        faults: Faults,
+    ) -> None:
+        self.faults = faults
+        self.cable = Cable(device, faults)
         self._sensors = sensors
         self._offset_k = offset_k
+        self._felt: Column | None = None  # what `_shown` was made of
+        self._shown: list[float] = []
+        faults.wire(channels)
 
     def measure(self) -> list[float]:
-        """degC; NaN where a sensor is broken."""
-        degc = self._sensors()
+        """degC; NaN where a sensor is broken. Nobody changes the list."""
+        felt = self._sensors()
+        if felt is self._felt and not self.faults.active:
+            return self._shown
+        self._felt = None if self.faults.active else felt
+        degc = felt.copy()
         if self._offset_k is not None:
-            degc = np.rint((degc + self._offset_k) / RESOLUTION_K) * RESOLUTION_K
-        shown: list[float] = degc.tolist()
-        for row in self.broken:
-            shown[row] = np.nan
-        return shown
+            degc += self._offset_k
+        if self.faults.active:
+            self.faults.distort(degc[np.newaxis], now_s=asyncio.get_running_loop().time())
+        if self._offset_k is not None:
+            degc = np.rint(degc / RESOLUTION_K) * RESOLUTION_K
+        self._shown = degc.tolist()
+        return self._shown
 
 
 class SimTemperature:
@@ -48,12 +65,12 @@ class SimTemperature:
         self,
         device: str,
         hardware: ThermometerHardware,
-        channels: tuple[ChannelId, ...],
+        capabilities: InputRange,
         utcnow: Callable[[], datetime],
     ) -> None:
         self._device = device
         self._hardware = hardware
-        self._capabilities = InputRange(channels=channels, accuracy_k=ACCURACY_K, sweep_time_s=0.0)
+        self._capabilities = capabilities
         self._utcnow = utcnow
         self._connected = False
 
@@ -85,32 +102,43 @@ class SimTemperature:
 
 
 def open_temperature(settings: DeviceSettings, surroundings: Surroundings) -> SimTemperature:
-    """Options: `channels`, `errors: typical | none` (typical, but none in an ideal world). Raises `ValueError`."""
+    """Options: `channels`, `sensor: pt100 | thermocouple`, `errors: typical | none`. Raises `ValueError`.
+
+    Without options: 16 channels of Pt100, typical errors except in an ideal world.
+    """
     world = world_of(settings, surroundings)
-    channels, perfect = _parsed(settings, ideal_world=world.declaration.ideal)
+    capabilities, perfect = _parsed(settings, ideal_world=world.declaration.ideal)
+    channels = capabilities.channels
 
     def build() -> ThermometerHardware:
         offset_k = None
         if not perfect:
-            spread_k = ACCURACY_K - RESOLUTION_K / 2.0
+            spread_k = capabilities.accuracy_k - RESOLUTION_K / 2.0
             offset_k = world.rng(f"{settings.device} offsets").uniform(-spread_k, spread_k, len(channels))
-        return ThermometerHardware(settings.device, world.thermometers(settings.device, channels), offset_k)
+        return ThermometerHardware(
+            settings.device,
+            channels,
+            world.thermometers(settings.device, channels),
+            offset_k,
+            world.faults(settings.device),
+        )
 
     hardware = installed(world, settings.device, ThermometerHardware, build)
-    return SimTemperature(settings.device, hardware, channels, surroundings.utcnow)
+    return SimTemperature(settings.device, hardware, capabilities, surroundings.utcnow)
 
 
 def _offline(settings: DeviceSettings) -> OfflineFacts:
-    return OfflineFacts(channels=_parsed(settings, ideal_world=False)[0])
+    return OfflineFacts(channels=_parsed(settings, ideal_world=False)[0].channels)
 
 
-def _parsed(settings: DeviceSettings, *, ideal_world: bool) -> tuple[tuple[ChannelId, ...], bool]:
-    """The channels, and whether they show the truth."""
+def _parsed(settings: DeviceSettings, *, ideal_world: bool) -> tuple[InputRange, bool]:
+    """What it declares, and whether its channels show the truth."""
     options = Options(settings.device, settings.options)
     channels = tuple(ChannelId(name) for name in options.channels(CHANNELS))
+    sensor = options.choice("sensor", tuple(ACCURACY_K), "pt100")
     perfect = options.is_perfect(ideal_world=ideal_world)
     options.finish()
-    return channels, perfect
+    return InputRange(channels=channels, accuracy_k=ACCURACY_K[sensor], sweep_time_s=0.0), perfect
 
 
 DRIVER = Driver(

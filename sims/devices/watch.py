@@ -15,14 +15,16 @@ class Watch:
     """
 
     def __init__(self, rows: int) -> None:
-        self._voltage_v_max, self._voltage_v_min = np.full(rows, NEVER), np.full(rows, -NEVER)
-        self._current_a_max, self._current_a_min = np.full(rows, NEVER), np.full(rows, -NEVER)
+        # Voltage and current, one row each.
+        self._upper, self._lower = np.full((2, rows), NEVER), np.full((2, rows), -NEVER)
+        self._beyond = np.zeros((2, 2, rows), bool)
         self._throughput_ah_max = np.full(rows, NEVER)
         self._direction = np.zeros(rows)  # the sign that turns an end by voltage into one from below
         self._end_voltage_v = np.full(rows, NEVER)
         self._end_current_a = np.full(rows, -NEVER)
         self._end_throughput_ah = np.full(rows, NEVER)
         self._limited: set[int] = set()
+        self._metered: set[int] = set()  # by charge
         self._ending: set[int] = set()
 
     @property
@@ -32,15 +34,11 @@ class Watch:
 
     def limit(self, row: int, limits: DeviceLimits, throughput_ah: float) -> None:
         """An order starts here, at this throughput."""
-        self._voltage_v_max[row] = _or(limits.voltage_v_max, NEVER)
-        self._voltage_v_min[row] = _or(limits.voltage_v_min, -NEVER)
-        self._current_a_max[row] = _or(limits.charge_current_a_max, NEVER)
-        self._current_a_min[row] = -_or(limits.discharge_current_a_max, NEVER)
+        self._upper[:, row] = _or(limits.voltage_v_max, NEVER), _or(limits.charge_current_a_max, NEVER)
+        self._lower[:, row] = _or(limits.voltage_v_min, -NEVER), -_or(limits.discharge_current_a_max, NEVER)
         self._throughput_ah_max[row] = throughput_ah + _or(limits.charge_ah_max, NEVER)
-        if limits == DeviceLimits():
-            self._limited.discard(row)
-        else:
-            self._limited.add(row)
+        _mark(self._limited, row, limits != DeviceLimits())
+        _mark(self._metered, row, limits.charge_ah_max is not None)
 
     def follow(self, row: int, phase: Phase, throughput_ah: float) -> None:
         """A phase starts here, at this throughput."""
@@ -49,10 +47,7 @@ class Watch:
         self._end_voltage_v[row] = self._direction[row] * ends["voltage_v"] if "voltage_v" in ends else NEVER
         self._end_current_a[row] = ends.get("current_a", -NEVER)
         self._end_throughput_ah[row] = throughput_ah + ends.get("charge_ah", NEVER)
-        if ends.keys() - {"time_s"}:
-            self._ending.add(row)
-        else:
-            self._ending.discard(row)
+        _mark(self._ending, row, bool(ends.keys() - {"time_s"}))
 
     def forget(self, row: int) -> None:
         """Nothing runs here any more."""
@@ -60,26 +55,43 @@ class Watch:
         self.follow(row, Phase(direction="rest"), 0.0)
 
     def judge(
-        self, voltage_v: Column, current_a: Column, charged_ah: Column, discharged_ah: Column
+        self, shown: Column, charged_ah: Column, discharged_ah: Column
     ) -> tuple[list[tuple[int, str]], list[int]]:
-        """The rows whose limits tripped, each with the limit, and the rows whose phase has ended."""
-        throughput_ah = charged_ah + discharged_ah
+        """The rows whose limits tripped, each with the limit, and the rows whose phase has ended.
+
+        `shown` is voltage and current, one row each.
+        """
         trips: list[tuple[int, str]] = []
         if self._limited:
-            for limit, beyond in (
-                ("over_voltage", voltage_v > self._voltage_v_max),
-                ("under_voltage", voltage_v < self._voltage_v_min),
-                ("over_current", (current_a > self._current_a_max) | (current_a < self._current_a_min)),
-                ("over_charge", throughput_ah > self._throughput_ah_max),
-            ):
-                if beyond.any():
-                    trips += [(int(row), limit) for row in beyond.nonzero()[0]]
+            over, under = self._beyond
+            np.greater(shown, self._upper, out=over)
+            np.less(shown, self._lower, out=under)
+            if np.count_nonzero(self._beyond):  # many times faster than `any`
+                for limit, beyond in (
+                    ("over_voltage", over[0]),
+                    ("under_voltage", under[0]),
+                    ("over_current", over[1] | under[1]),
+                ):
+                    trips += [(row, limit) for row in beyond.nonzero()[0].tolist()]
+        if not (self._metered or self._ending):
+            return trips, []
+        throughput_ah = charged_ah + discharged_ah
+        if self._metered:
+            spent = throughput_ah > self._throughput_ah_max
+            trips += [(row, "over_charge") for row in spent.nonzero()[0].tolist()]
         if not self._ending:
             return trips, []
-        ended = self._direction * voltage_v >= self._end_voltage_v
-        ended |= abs(current_a) <= self._end_current_a
+        ended = self._direction * shown[0] >= self._end_voltage_v
+        ended |= abs(shown[1]) <= self._end_current_a
         ended |= throughput_ah >= self._end_throughput_ah
         return trips, ended.nonzero()[0].tolist()
+
+
+def _mark(rows: set[int], row: int, is_in: bool) -> None:
+    if is_in:
+        rows.add(row)
+    else:
+        rows.discard(row)
 
 
 def _or(value: float | None, default: float) -> float:

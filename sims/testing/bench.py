@@ -11,11 +11,14 @@ from collections.abc import Callable, MutableMapping, Sequence
 import numpy as np
 
 from cycler.model.world import WorldDeclaration
+from sims.chamber import Chamber
+from sims.faults import Faults
 from sims.terminal import REGULATIONS, BankReading, Column, Supply, TerminalReading
 
 SLOPE_V_PER_C = 0.01  # 1 A moves a cell by 10 mV in a second
 RESISTANCE_OHM = 0.02
 AMBIENT_DEGC = 25.0
+CHAMBER_ERROR_K = 0.2
 
 
 class BenchCell:
@@ -127,6 +130,8 @@ class BenchWorld:
         self.cells: dict[tuple[str, str], BenchCell] = {}
         self.temperature_degc: dict[tuple[str, str], float] = {}
         self.contactors: dict[tuple[str, str], bool] = {}
+        self._chamber = Chamber(ambient_degc=AMBIENT_DEGC, sensor_error_k=CHAMBER_ERROR_K)
+        self._faults: dict[str, Faults] = {}
 
     def cell(self, device: str, channel: str) -> BenchCell:
         """The cell on this channel."""
@@ -144,6 +149,14 @@ class BenchWorld:
     def set_contactor(self, device: str, line: str, closed: bool) -> None:
         """A contactor output moved."""
         self.contactors[device, line] = closed
+
+    def chamber(self, device: str) -> Chamber:
+        """The one there is."""
+        return self._chamber
+
+    def faults(self, device: str) -> Faults:
+        """What is wrong with this device."""
+        return self._faults.setdefault(device, Faults())
 
     def rng(self, name: str) -> np.random.Generator:
         """A generator of its own for each name."""

@@ -4,10 +4,10 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from cycler.contract.plugin import DeviceSettings, Resource
-from cycler.model.cell import Cell, CellId
+from cycler.model.cell import Cell, CellId, LedgerState
 from cycler.model.cell_type import CellType
 from cycler.model.rack import Bay, BayId, ChannelRef, Position, PositionId, Rack, TrayId
 from cycler.model.world import SimulatedCell
@@ -20,6 +20,7 @@ CyclerDriverName = Literal["sim_cycler", "ea_psb"]
 
 CELL_TYPE = "nmc811-21700"
 THERMOMETERS, CONTACTORS = "tc-01", "io-01"
+PRESS = "DO3"
 FIRST_PORT = 15000
 HERE = Path(__file__).parent  # there are no recipes and cell types here, so they are the library's
 
@@ -33,8 +34,13 @@ class LoadedCell:
     position: PositionId
     bay: BayId
     channel: ChannelRef
-    state: str
+    state: str | None  # None: the place is left empty
     capacity_ah: float | None
+
+    @property
+    def ledger(self) -> LedgerState:
+        """The word that is promised of it: what stands before its charge."""
+        return cast(LedgerState, (self.state or "").partition("@")[0])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,9 +51,12 @@ class Layout:
     options: Mapping[str, str]  # of the cyclers
     contactors: bool
     free_ports: bool  # on real sockets somebody else may have taken the usual ones
+    press: bool = False
     cells: dict[str, LoadedCell] = field(default_factory=dict)
+    chambers: dict[BayId, str] = field(default_factory=dict)  # of the bays that stand in one
+    recipes: dict[BayId, tuple[str, ...]] = field(default_factory=dict)  # of the bays that have one of their own
 
-    def load(self, cell: str, *, state: str, capacity_ah: float | None, device: str | None, bay: str) -> None:
+    def load(self, cell: str, *, state: str | None, capacity_ah: float | None, device: str | None, bay: str) -> None:
         """Into the next place of the bay, on the next channel of the device."""
         number = len(self.cells) + 1
         device = device or ("cyc-01" if self.driver == "sim_cycler" else f"psb-{number:02d}")
@@ -68,6 +77,8 @@ class Layout:
         modules = [DeviceConfiguration(settings=_inside(CONTACTORS, {}), driver="sim_io")] if self.contactors else []
         channels = {"channels": str(len(self.cells))}
         modules.append(DeviceConfiguration(settings=_inside(THERMOMETERS, channels), driver="sim_temperature"))
+        chambers = dict.fromkeys(self.chambers.values())
+        modules += [DeviceConfiguration(settings=_inside(name, {}), driver="sim_chamber") for name in chambers]
         bays = dict.fromkeys(cell.bay for cell in self.cells.values())
         return Configuration(
             rack=Rack(rack="TEST", purpose="production", bays={bay: self._bay(bay) for bay in bays}),
@@ -83,21 +94,27 @@ class Layout:
         return ChannelRef(device=CONTACTORS, channel=f"DO{bays.index(bay)}")
 
     def jobs(self, steps: tuple[str, ...]) -> list[Job]:
-        """The recipe on every bay: its steps, or its name in the library. Raises `InvalidFile`."""
-        if len(steps) == 1 and ":" not in steps[0]:
-            recipe = recipe_named(steps[0], beside=HERE)
-        else:
-            recipe = recipe_from(recipe_text(steps, cell_type=CELL_TYPE), beside=HERE)
-        trays: dict[BayId, dict[PositionId, Cell]] = {}
-        for loaded in self.cells.values():
-            cell = Cell(cell_id=CellId(loaded.name), cell_type=recipe.cell_type.name, state="formed")
-            trays.setdefault(loaded.bay, {})[loaded.position] = cell
-        return [Job(bay=bay, tray=TrayId(f"T-{bay}"), cells=cells, recipe=recipe) for bay, cells in trays.items()]
+        """On every bay its own recipe, else this one: its steps, or its name in the library. Raises `InvalidFile`."""
+        jobs = []
+        states = dict.fromkeys(loaded.ledger for loaded in self._standing())
+        for bay in dict.fromkeys(loaded.bay for loaded in self._standing()):
+            own = self.recipes.get(bay, steps)
+            if len(own) == 1 and ":" not in own[0]:
+                recipe = recipe_named(own[0], beside=HERE)
+            else:
+                recipe = recipe_from(recipe_text(own, cell_type=CELL_TYPE, states=states), beside=HERE)
+            cells = {
+                loaded.position: Cell(cell_id=CellId(loaded.name), cell_type=recipe.cell_type.name, state=loaded.ledger)
+                for loaded in self._standing()
+                if loaded.bay == bay
+            }
+            jobs.append(Job(bay=bay, tray=TrayId(f"T-{bay}"), cells=cells, recipe=recipe))
+        return jobs
 
     def simulated_cells(self, cell_type: CellType) -> dict[PositionId, SimulatedCell]:
         """As a world file would declare them."""
         found = {}
-        for loaded in self.cells.values():
+        for loaded in self._standing():
             simulation = cell_type.simulation
             if loaded.capacity_ah is not None:
                 simulation = replace(simulation, capacity_ah=loaded.capacity_ah)
@@ -116,7 +133,16 @@ class Layout:
             for cell in self.cells.values()
             if cell.bay == bay
         }
-        return Bay(bay=bay, positions=positions, contactor=self.contactor(bay) if self.contactors else None)
+        return Bay(
+            bay=bay,
+            positions=positions,
+            chamber=self.chambers.get(bay),
+            contactor=self.contactor(bay) if self.contactors else None,
+            press=ChannelRef(device=CONTACTORS, channel=PRESS) if self.press else None,
+        )
+
+    def _standing(self) -> list[LoadedCell]:
+        return [loaded for loaded in self.cells.values() if loaded.state is not None]
 
     def _cycler(self, device: str, place: int) -> DeviceConfiguration:
         if self.driver == "sim_cycler":

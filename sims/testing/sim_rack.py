@@ -18,13 +18,12 @@ from typing import Self, TypeVar
 
 from cycler.model.rack import BayId
 from cycler.model.results import Event
-from cycler.model.world import Defect, WorldDeclaration
+from cycler.model.world import Defect, Fault, SimulatedCell, WorldDeclaration
 from cycler.service.session import run_session
 from cycler.service.story import stories
 from cycler.service.wiring import Wire, simulated_devices
-from sims.devices.cycler_hardware import CyclerHardware
 from sims.devices.digital_io import IoHardware
-from sims.devices.temperature import ThermometerHardware
+from sims.faults import ActiveFault
 from sims.testing.cables import Cables
 from sims.testing.layout import CONTACTORS, THERMOMETERS, CyclerDriverName, Layout
 from sims.testing.observed_world import ObservedWorld
@@ -45,19 +44,23 @@ class SimRack:
         seed: int = 1,
         ideal: bool = False,
         contactors: bool = True,
+        press: bool = False,
         options: Mapping[str, str] | None = None,
+        ambient_degc: float = 25.0,
         store: Path | None = None,
     ) -> None:
         """`options` are the cyclers', as in a rack file. Without a `store` the journal is gone after the run."""
         self._wire: Wire = wire
         self._seed = seed
         self._ideal = ideal
+        self._ambient_degc = ambient_degc
         self._store = store
         self._layout = Layout(
-            driver=driver, options=options or {}, contactors=contactors, free_ports=wire == "loopback"
+            driver=driver, options=options or {}, contactors=contactors, press=press, free_ports=wire == "loopback"
         )
         self._defects: list[Defect] = []
-        self._happenings: list[tuple[float, Callable[[], None]]] = []
+        self._faults: list[Fault] = []
+        self._happenings: list[tuple[float, Callable[[], object]]] = []
         self._interrupted = False
         self._world: ObservedWorld | None = None
 
@@ -79,14 +82,39 @@ class SimRack:
         self._layout.load(cell, state=state, capacity_ah=capacity_ah, device=device, bay=bay)
         return self
 
-    def spoil(self, cell: str, defect: str, **numbers: float) -> Self:
-        """A defect of a world file, from the beginning."""
-        self._defects.append(Defect(at=self._layout.cells[cell].position, defect=defect, numbers=numbers))
+    def leave_empty(self, place: str, *, device: str | None = None, bay: str = "B01") -> Self:
+        """The next place of the bay has a channel, and no cell."""
+        self._layout.load(place, state=None, capacity_ah=None, device=device, bay=bay)
+        return self
+
+    def spoil(
+        self,
+        cell: str,
+        defect: str,
+        *,
+        instead: SimulatedCell | None = None,
+        from_s: float = 0.0,
+        for_s: float | None = None,
+        **numbers: float,
+    ) -> Self:
+        """A defect of a world file, for good or so long. `instead`: the cell that stands there."""
+        at = self._layout.cells[cell].position
+        self._defects.append(Defect(at=at, defect=defect, numbers=numbers, cell=instead, from_s=from_s, for_s=for_s))
+        return self
+
+    def enclose(self, *bays: str, chamber: str = "ch-01") -> Self:
+        """These bays stand in this chamber; all others stand in the room."""
+        self._layout.chambers.update(dict.fromkeys(map(BayId, bays), chamber))
+        return self
+
+    def assign(self, bay: str, *steps: str) -> Self:
+        """The bay has a recipe of its own, instead of the one that `run` is given."""
+        self._layout.recipes[BayId(bay)] = steps
         return self
 
     # what happens to it
 
-    def after(self, after_s: float, happening: Callable[[], None]) -> Self:
+    def after(self, after_s: float, happening: Callable[[], object]) -> Self:
         """Anything, at that time of the world; also a look at what is true then."""
         self._happenings.append((after_s, happening))
         return self
@@ -106,8 +134,8 @@ class SimRack:
 
     def break_sensor(self, cell: str, *, after_s: float) -> Self:
         """The cell's thermometer shows nothing any more."""
-        row = self._layout.cells[cell].number - 1
-        return self.after(after_s, lambda: self.instrument(THERMOMETERS, ThermometerHardware).broken.add(row))
+        channel = str(self._layout.cells[cell].number)
+        return self.after(after_s, lambda: self.world.faults(THERMOMETERS).begin("sensor-break", channel))
 
     def open_contactor(self, bay: str = "B01", *, after_s: float) -> Self:
         """A hand, a dead coil: the contactor opens without an order."""
@@ -121,13 +149,16 @@ class SimRack:
     def ignore_offs(self, device: str, *, after_s: float, for_s: float | None = None) -> Self:
         """The relays of an in-process cycler, or of the I/O module, do not open on command."""
 
-        def happening(ignores: bool) -> None:
-            instrument = self.world.instruments[device]
-            assert isinstance(instrument, CyclerHardware | IoHardware)  # noqa: S101 (what else has relays?)
-            instrument.ignores_off = ignores
+        begun: list[ActiveFault] = []
+        self.after(after_s, lambda: begun.append(self.world.faults(device).begin("off-ignored")))
+        return self if for_s is None else self.after(after_s + for_s, lambda: self.world.faults(device).end(begun[0]))
 
-        self.after(after_s, lambda: happening(True))
-        return self if for_s is None else self.after(after_s + for_s, lambda: happening(False))
+    def disturb(
+        self, device: str, fault: str, *, after_s: float, for_s: float | None = None, channel: str | None = None
+    ) -> Self:
+        """A fault of a world file, by hand: `no-reply`, `door-open` …"""
+        self._faults.append(Fault(device=device, fault=fault, channel=channel, from_s=after_s, for_s=for_s))
+        return self
 
     def interrupt(self, *, after_s: float) -> Self:
         """Ctrl-C. The run ends early, and `run` returns what is known of it."""
@@ -191,8 +222,10 @@ class SimRack:
         declaration = WorldDeclaration(
             seed=self._seed,
             ideal=self._ideal,
+            ambient_degc=self._ambient_degc,
             cells=self._layout.simulated_cells(jobs[0].recipe.cell_type),
             defects=tuple(self._defects),
+            faults=tuple(self._faults),
         )
         devices = simulated_devices(configuration)
         self._world = ObservedWorld(declaration, configuration.rack, devices, wire=self._wire)

@@ -1,6 +1,6 @@
 """The steps of a recipe, as a test would say them; each builder gives the text that an author would write."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -63,9 +63,25 @@ def pulse(*, c_rate: float, seconds: float, values_s: Sequence[float]) -> str:
     return f"dcir: {{direction: discharge, current: {c_rate:.6f}C, time: {seconds:g} s, values: [{values}]}}"
 
 
-def recipe_text(steps: Sequence[str], *, cell_type: str) -> str:
-    """A whole recipe."""
-    head = f"recipe: test\nversion: 1.0.0\ncell_type: {cell_type}\nrecord: {{every: 10 s, voltage: 5 mV}}\nsteps:\n"
+def soak(*, degc: float, minutes: float = 10.0, timeout_h: float = 3.0) -> str:
+    """Until all cells of the bay have been within 2 K of that, and of each other, for so long."""
+    return f"soak: {{chamber: {degc:g} degC, cells_within: 2 degC, hold: {minutes:g} min, timeout: {timeout_h:g} h}}"
+
+
+def chamber(*, degc: float, wait_minutes: float) -> str:
+    """The chamber is set, and the cells rest for so long."""
+    return f"chamber: {{target: {degc:g} degC, wait: {wait_minutes:g} min}}"
+
+
+def contact() -> str:
+    """The staged check of all cells of the bay."""
+    return "contact: {}"
+
+
+def recipe_text(steps: Sequence[str], *, cell_type: str, states: Iterable[str] = ("formed",)) -> str:
+    """A whole recipe, for cells in these states of the ledger."""
+    head = f"recipe: test\nversion: 1.0.0\ncell_type: {cell_type}\nfrom_state: [{', '.join(states)}]\n"
+    head += "record: {every: 10 s, voltage: 5 mV}\nsteps:\n"
     return head + "".join(f"  - {step}\n" for step in steps)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from cycler.contract.capabilities import Capabilities, Identity, IoRange, Watchdog
-from cycler.contract.devices import ApplyResult, IoReading, Temperatures
+from cycler.contract.devices import ApplyResult, ChamberReading, IoReading, Temperatures
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError
 from cycler.contract.order import Applied, Order, Overtaken
 from cycler.contract.sweep import ChannelId, Running, Sweep
@@ -410,6 +410,64 @@ class SwapsSensors(Wrapped):
     async def read(self) -> Temperatures:
         shown: Temperatures = await self.good.read()
         return replace(shown, temperature_degc=shown.temperature_degc[::-1])
+
+
+class ResetsTheTargetOnConnect(Wrapped):
+    async def connect(self) -> Identity:
+        identity: Identity = await self.good.connect()
+        await self.good.set_target(temperature_degc=20.0, rate_k_per_min=None)
+        return identity
+
+
+class SetsTheTargetInFahrenheit(Wrapped):
+    async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
+        await self.good.set_target(temperature_degc=temperature_degc * 1.8 + 32.0, rate_k_per_min=rate_k_per_min)
+
+    async def read(self) -> ChamberReading:
+        shown: ChamberReading = await self.good.read()
+        return replace(shown, target_degc=(shown.target_degc - 32.0) / 1.8)
+
+
+class ForgetsTheRate(Wrapped):
+    async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
+        await self.good.set_target(temperature_degc=temperature_degc, rate_k_per_min=None)
+
+
+class ClipsTargets(Wrapped):
+    async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
+        able = self.good.capabilities
+        within_degc = min(max(temperature_degc, able.temperature_degc_min), able.temperature_degc_max)
+        await self.good.set_target(temperature_degc=within_degc, rate_k_per_min=rate_k_per_min)
+
+
+class SwapsItsLimits(Wrapped):
+    async def set_limits(self, *, temperature_degc_min: float, temperature_degc_max: float) -> None:
+        low_degc, high_degc = sorted((temperature_degc_min, temperature_degc_max))
+        await self.good.set_limits(temperature_degc_min=low_degc, temperature_degc_max=high_degc)
+
+
+class BelievesItsChamber(Wrapped):
+    async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
+        with contextlib.suppress(DeviceFault):
+            await self.good.set_target(temperature_degc=temperature_degc, rate_k_per_min=rate_k_per_min)
+
+
+class GoesBackToItsTargetWhenSafe(Wrapped):
+    async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
+        self.memory["target"] = temperature_degc
+        await self.good.set_target(temperature_degc=temperature_degc, rate_k_per_min=rate_k_per_min)
+
+    async def make_safe(self) -> None:
+        await self.good.make_safe()
+        if "target" in self.memory:
+            await self.good.set_target(temperature_degc=self.memory["target"], rate_k_per_min=None)
+
+
+class StopsTheChamberOnClose(Wrapped):
+    async def aclose(self) -> None:
+        with contextlib.suppress(DeviceError):
+            await self.good.make_safe()
+        await self.good.aclose()
 
 
 class WritesAgainAfterAnOff(Wrapped):

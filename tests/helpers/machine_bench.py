@@ -8,10 +8,10 @@ from math import inf
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.contract.sweep import ChannelId, Regulation, Sweep
-from cycler.control.machine_events import MachineEvent, OrderDue, RunOver, SampleDue, StepEnded
+from cycler.control.machine_events import EdgeDue, MachineEvent, OrderDue, RunOver, SampleDue, StepEnded
 from cycler.control.step_machine import StepMachine
 from cycler.model.cell_type import CellType, Envelope
-from cycler.model.results import StepResult
+from cycler.model.results import Sample, StepResult
 from cycler.recipe.plan import (
     Comparison,
     Condition,
@@ -24,6 +24,7 @@ from cycler.recipe.plan import (
     PulseRule,
     RecordRule,
     StepVariant,
+    one_order,
 )
 
 ENVELOPE = Envelope(
@@ -133,6 +134,7 @@ class Bench:
     capacity_ah: float = 5.0
     soc: float = 0.5
     ohm: float = 0.05
+    contact_ohm: float | None = None  # of a device that measures its output, too
     order_takes: int = 1  # readings between an order and its being in force
     temperature_degc: float = 25.0
     counter: bool = False
@@ -142,6 +144,7 @@ class Bench:
     time_s: float = 0.0
     order_id: int = 0
     events: list[MachineEvent] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     readings: int = 0
     _coming: list[tuple[int, int, tuple[PlanPhase, ...]]] = field(default_factory=list)
     _phases: tuple[PlanPhase, ...] = (PlanPhase(direction="rest"),)
@@ -179,13 +182,30 @@ class Bench:
     def take(self, events: Sequence[MachineEvent]) -> None:
         self.events.extend(events)
         for event in events:
-            if isinstance(event, OrderDue):
+            if isinstance(event, SampleDue):
+                self.samples.append(self._present())
+            elif isinstance(event, EdgeDue):
+                self.samples.append(event.sample)
+            elif isinstance(event, OrderDue):
                 self._last_id += 1
                 self.machine.ordered(self._last_id)
-                phases = event.variant.phases[event.first_phase : event.first_phase + self.phases_max]
+                phases = one_order(event.variant.phases, event.first_phase, self.phases_max)
                 self._coming.append((self.order_takes, self._last_id, phases))
             elif isinstance(event, RunOver):
                 self._coming = [(self.order_takes, 0, (PlanPhase(direction="rest"),))]
+
+    def _present(self) -> Sample:
+        machine = self.machine
+        return Sample(
+            elapsed_s=machine.elapsed_s,
+            step_count=machine.step_count,
+            step_time_s=machine.step_time_s,
+            cycle=machine.cycle,
+            voltage_v=machine.voltage_v,
+            current_a=machine.current_a,
+            temperature_degc=machine.temperature_degc,
+            counters=machine.counters,
+        )
 
     def open_by_itself(self) -> None:
         """The device opens its output, without an order."""
@@ -203,7 +223,7 @@ class Bench:
             _, self.order_id, self._phases = self._coming.pop(0)
             self._since_s = self.time_s
         current_a, regulation = self._output()
-        voltage_v = self.ocv_v + current_a * self.ohm
+        voltage_v = output_v = self.ocv_v + current_a * self.ohm
         if self.disturb is not None:
             voltage_v, current_a = self.disturb(self, voltage_v, current_a)
         return Sweep(
@@ -216,6 +236,7 @@ class Bench:
             order_id=[self.order_id],
             phase=[self._phase()],
             step_time_s=[self.time_s - self._since_s],
+            output_v=None if self.contact_ohm is None else [output_v + current_a * self.contact_ohm],
             charged_ah=[self._charged_ah] if self.counter else None,
             discharged_ah=[self._discharged_ah] if self.counter else None,
         )

@@ -17,9 +17,10 @@ from cycler.contract.sweep import ChannelId, Reading
 from sims.devices.cycler import SimCycler, open_cycler
 from sims.devices.cycler_hardware import BEAT_S, CyclerHardware
 from sims.devices.digital_io import open_io
-from sims.devices.metrology import TypicalMetrology, round_down, round_up
+from sims.devices.metrology import Metrology, TypicalMetrology, round_down, round_up
 from sims.devices.temperature import open_temperature
 from sims.loop import run_virtual
+from sims.terminal import Column
 from sims.testing.bench import BenchWorld
 
 ONE = ChannelId("1")
@@ -185,12 +186,28 @@ def test_a_perfect_counter_shows_what_has_really_flowed() -> None:
     run_on_bench(scenario, AUTONOMOUS)
 
 
+def shown(metrology: Metrology, voltage_v: Column, current_a: Column) -> Column:
+    readings = np.array([voltage_v, current_a])
+    metrology.show(readings)
+    return readings
+
+
+def test_noise_is_new_with_every_reading_and_differs_by_channel() -> None:
+    declared = capabilities({"channels": "8"}).range
+    metrology = TypicalMetrology(declared, 8, np.random.default_rng(3))
+    seen = np.array([shown(metrology, np.full(8, 3.7), np.ones(8)) for _ in range(2000)])
+    noise = seen - seen.mean(axis=0)
+    assert noise[:, 0].std(axis=0) == pytest.approx(np.full(8, declared.voltage_noise_v), rel=0.1)
+    assert abs(np.corrcoef(noise[:, 0].T) - np.eye(8)).max() < 0.15
+    assert abs(np.corrcoef(noise[1:, 0, 0], noise[:-1, 0, 0])[0, 1]) < 0.1
+    assert abs(np.corrcoef(noise[:, 0, 0], noise[:, 1, 0])[0, 1]) < 0.1
+
+
 def test_typical_errors_stay_within_what_is_declared_and_differ_by_channel() -> None:
     declared = capabilities({"channels": "64"}).range
     metrology = TypicalMetrology(declared, 64, np.random.default_rng(1))
-    true = np.full(64, declared.voltage_v_max)
-    shown = np.mean([metrology.voltage_v(true) for _ in range(200)], axis=0)
-    errors = np.abs(shown - true)
+    seen = np.array([shown(metrology, np.full(64, declared.voltage_v_max), np.zeros(64))[0] for _ in range(200)])
+    errors = np.abs(seen.mean(axis=0) - declared.voltage_v_max)
     assert errors.max() <= declared.voltage_accuracy_v + declared.voltage_resolution_v
     assert errors.std() > 0.1 * declared.voltage_accuracy_v
 
@@ -199,9 +216,9 @@ def test_typical_errors_stay_within_what_is_declared_and_differ_by_channel() -> 
 def test_what_flows_when_the_instrument_shows_a_value_is_shown_as_that_value(row: int, value: float) -> None:
     declared = capabilities({"channels": "4"}).range
     metrology = TypicalMetrology(declared, 4, np.random.default_rng(2))
-    shown = float(metrology.current_a(np.full(4, metrology.true_current_a(row, value)))[row])
+    seen = float(shown(metrology, np.zeros(4), np.full(4, metrology.true_current_a(row, value)))[1, row])
     noise_a = 6.0 * 0.0001 * declared.charge_current_a_max
-    assert shown == pytest.approx(value, abs=noise_a + declared.current_resolution_a)
+    assert seen == pytest.approx(value, abs=noise_a + declared.current_resolution_a)
 
 
 @given(value=st.floats(0.0, 100.0), resolution=st.floats(1e-6, 1.0))

