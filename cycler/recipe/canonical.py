@@ -5,17 +5,22 @@ from hashlib import sha256
 
 from cycler.recipe.model import (
     Alternatives,
+    ChamberStep,
+    ContactStep,
     DcirStep,
     DriveStep,
+    ExecutedStep,
     LimitKeys,
     LoopStep,
     PerTurn,
     Recipe,
     RecordKeys,
     RestStep,
+    SoakStep,
     Step,
     step_word,
 )
+from cycler.recipe.step_forms import STEP_FORMS
 from cycler.recipe.units import Quantity
 
 
@@ -54,9 +59,10 @@ def _steps(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
         yield from _steps(step.steps, f"{indent}    {'  '}")
 
 
-def _entries(step: DriveStep | RestStep | DcirStep) -> Iterator[tuple[str, str]]:
+def _entries(step: ExecutedStep) -> Iterator[tuple[str, str]]:
     if step.id is not None:
         yield "id", step.id
+    amounts: Mapping[str, PerTurn] = {}
     match step:
         case DriveStep():
             amounts = {
@@ -73,6 +79,12 @@ def _entries(step: DriveStep | RestStep | DcirStep) -> Iterator[tuple[str, str]]
                 "current": step.current, "time": step.time, "voltage": step.voltage,
                 "base": step.base, "base_time": step.base_time, "rest": step.rest,
             }  # fmt: skip
+        case SoakStep() | ChamberStep() | ContactStep():
+            form = STEP_FORMS[step_word(step)]
+            for key in (*form.pairs, *form.singles):
+                value: Quantity | tuple[Quantity, Quantity] | None = getattr(step, key)
+                if value is not None:
+                    yield key, _one_or_pair(value)
     for key, values in amounts.items():
         if values:
             yield key, _per_turn(values)
@@ -110,10 +122,9 @@ def _limits(keys: LimitKeys) -> str:
 
 
 def _mapping(values: Mapping[str, Quantity | tuple[Quantity, Quantity] | None]) -> str:
-    parts = []
-    for key, value in values.items():
-        if isinstance(value, tuple):
-            parts.append(f"{key}: [{value[0]}, {value[1]}]")
-        elif value is not None:
-            parts.append(f"{key}: {value}")
+    parts = [f"{key}: {_one_or_pair(value)}" for key, value in values.items() if value is not None]
     return f"{{{', '.join(parts)}}}"
+
+
+def _one_or_pair(value: Quantity | tuple[Quantity, Quantity]) -> str:
+    return f"[{value[0]}, {value[1]}]" if isinstance(value, tuple) else str(value)

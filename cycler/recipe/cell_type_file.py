@@ -188,6 +188,7 @@ def _simulation(fields: Fields) -> SimulationNames:
     given = {
         "ocv": inner.take("ocv", as_name),
         "circuit": inner.take("circuit", as_name),
+        "body": inner.take("body", as_name),
         "capacity_ah": _positive(inner, "capacity", "Ah"),
         "film_loss": _share(inner, "film_loss"),
         "leak_a": None if leak is None else leak.number,

@@ -5,7 +5,8 @@ from math import inf, isnan
 from cycler.contract.capabilities import ChannelRange
 from cycler.model.cell_type import CellType, Envelope
 from cycler.recipe.bounds import ABOVE, BELOW, DriveDirection, bounds
-from cycler.recipe.plan import Condition, PlanPhase, PlanStep, StepVariant
+from cycler.recipe.ledger_phase import envelope_of
+from cycler.recipe.plan import Condition, ContactRule, PlanPhase, PlanStep, StepVariant
 from cycler.recipe.problems import Problems
 from cycler.recipe.units import Quantity
 
@@ -20,7 +21,17 @@ RATED_MOVED_MAX = 1.2
 class StepCheck:
     """Judges one step. Each kind of refusal is reported once, for the first turn that it concerns."""
 
-    def __init__(self, step: PlanStep, cell_type: CellType, channel: ChannelRange | None, problems: Problems) -> None:
+    def __init__(
+        self,
+        step: PlanStep,
+        cell_type: CellType,
+        channel: ChannelRange | None,
+        problems: Problems,
+        *,
+        chamber_degc: float | None = None,
+    ) -> None:
+        """`chamber_degc`: what the chamber has been set to by then; None where the recipe does not say."""
+        self._chamber_degc = chamber_degc
         self._step = step
         self._cell_type = cell_type
         self._channel = channel
@@ -31,10 +42,13 @@ class StepCheck:
         """Add all that is wrong to the problems."""
         self._problems.step = self._step.step_id
         self._limits_narrow()
+        self._temperature()
         for variant in self._step.variants:
             drives = [phase for phase in variant.phases if phase.direction != "rest"]
             if self._step.pulse is not None:
                 self._pulse(drives)
+            elif self._step.contact is not None:
+                self._expected_voltage(self._step.contact)
             elif drives:
                 self._drive(variant, drives[0])
             elif self._step.time_s_max == inf:
@@ -56,7 +70,7 @@ class StepCheck:
             self._problems.add(self._step.line, code, f"step {self._step.step_id} {predicate}", hint)
 
     def _limits_narrow(self) -> None:
-        own, whole = self._step.envelope, self._cell_type.envelopes["formed"]
+        own, whole = self._step.envelope, envelope_of(self._cell_type, self._step.ledger_phase)
         wider = [name for name in _ENVELOPE_NUMBERS if not 0 <= getattr(own, name) <= getattr(whole, name)]
         wider += [name for name in _ENVELOPE_WINDOWS if not _inside(getattr(own, name), getattr(whole, name))]
         if not _inside((own.voltage_v_min, own.voltage_v_max), (whole.voltage_v_min, whole.voltage_v_max)):
@@ -66,6 +80,41 @@ class StepCheck:
                 name.removesuffix("_a").removesuffix("_ah").removesuffix("_v").removesuffix("_degc") for name in wider
             )
             self._refuse("limits", f"has limits that are wider than the cell type's: {names}", "limits only narrow")
+
+    def _temperature(self) -> None:
+        """A cell may rest wherever it may be charged or discharged, and is charged where that is allowed."""
+        envelope, step = self._step.envelope, self._step
+        charge, discharge = envelope.charge_temperature_degc, envelope.discharge_temperature_degc
+        if step.chamber is not None:
+            target_degc = step.chamber.target_degc
+            within_k = step.soak.within_k if step.soak is not None else 0.0
+            low, high = min(charge[0], discharge[0]), max(charge[1], discharge[1])
+            if not low <= target_degc - within_k <= target_degc + within_k <= high:
+                around = f" and lets cells be {within_k:g} K off" if within_k else ""
+                self._refuse(
+                    "envelope",
+                    f"sets the chamber to {target_degc:g} degC{around},"
+                    f" outside of {low:g} to {high:g} degC of {self._cell_type.name}",
+                )
+        elif self._chamber_degc is not None:
+            for direction, (low, high) in (("charge", charge), ("discharge", discharge)):
+                goes = any(phase.direction == direction for variant in step.variants for phase in variant.phases)
+                if goes and not low <= self._chamber_degc <= high:
+                    self._refuse(
+                        "temperature",
+                        f"would {direction} at the {self._chamber_degc:g} degC that the chamber has been set to,"
+                        f" outside of {low:g} to {high:g} degC of {self._cell_type.name}",
+                        "set the chamber before it",
+                    )
+
+    def _expected_voltage(self, contact: ContactRule) -> None:
+        envelope = self._step.envelope
+        if contact.ocv_v is not None and not _inside(contact.ocv_v, (envelope.voltage_v_min, envelope.voltage_v_max)):
+            self._refuse(
+                "envelope",
+                f"expects {contact.ocv_v[0]:g} to {contact.ocv_v[1]:g} V,"
+                f" outside of {_window(envelope)} of {self._cell_type.name}",
+            )
 
     def _drive(self, variant: StepVariant, phase: PlanPhase) -> None:
         direction, word = _drive_direction(phase), self._step.step_type

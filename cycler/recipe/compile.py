@@ -8,10 +8,11 @@ from cycler.model.cell_type import CellType, DcirDefaults
 from cycler.recipe.canonical import content_hash
 from cycler.recipe.check import StepCheck
 from cycler.recipe.fields import as_title
+from cycler.recipe.ledger_phase import latch_of
 from cycler.recipe.lookup import find_cell_type
-from cycler.recipe.lower import Lowering, lower_step, program, targets
+from cycler.recipe.lower import Lowering, lower_step, program
 from cycler.recipe.model import LoopStep, Recipe, walk
-from cycler.recipe.plan import Plan
+from cycler.recipe.plan import ContactGroup, Plan
 from cycler.recipe.problems import InvalidFile, MistakeError, Problem, Problems
 from cycler.recipe.read import read_recipe
 from cycler.recipe.references import check_references
@@ -49,8 +50,8 @@ def check(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None) -> 
     return problems.found
 
 
-def compile_plan(recipe: Recipe, cell_type: CellType, channel: ChannelRange) -> Plan:
-    """Ready to run. Raises `InvalidFile` with what `check` finds."""
+def compile_plan(recipe: Recipe, cell_type: CellType, channel: ChannelRange, group: ContactGroup = 0) -> Plan:
+    """Ready to run at a position of this contact group. Raises `InvalidFile` with what `check` finds."""
     problems = check(recipe, cell_type, channel)
     if problems:
         raise InvalidFile(problems)
@@ -61,7 +62,8 @@ def compile_plan(recipe: Recipe, cell_type: CellType, channel: ChannelRange) -> 
         cell_type=cell_type,
         from_states=recipe.from_state,
         to_state=recipe.to_state,
-        program=program(recipe.steps, _lowering(recipe, cell_type, channel)),
+        latch=latch_of(recipe, cell_type),
+        program=program(recipe.steps, Lowering.of(recipe, cell_type, channel, group)),
     )
 
 
@@ -101,12 +103,17 @@ def _named_cell_type(root: MapNode, beside: Path, problems: Problems, others: li
     return None
 
 
-def _lowering(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None) -> Lowering:
-    return Lowering(cell_type=cell_type, channel=channel, record=recipe.record, targets=targets(recipe.steps))
-
-
 def _check_steps(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None, problems: Problems) -> None:
-    lowering = _lowering(recipe, cell_type, channel)
+    lowering = Lowering.of(recipe, cell_type, channel)
+    if lowering.life.takes_filled and "filled" not in cell_type.envelopes:
+        message = f"the recipe takes filled cells, but {cell_type.name} has no envelope for them"
+        problems.add(0, "from-state", message, "add envelope: {filled: …} to the cell type")
+        return
+    chamber_degc: float | None = None  # as the steps before have set it, in the order of the file
     for step, _ in walk(recipe.steps):
-        if not isinstance(step, LoopStep):
-            StepCheck(lower_step(step, lowering), cell_type, channel, problems).run()
+        if isinstance(step, LoopStep):
+            continue
+        lowered = lower_step(step, lowering)
+        if lowered.chamber is not None:
+            chamber_degc = lowered.chamber.target_degc
+        StepCheck(lowered, cell_type, channel, problems, chamber_degc=chamber_degc).run()

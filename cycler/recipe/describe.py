@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from math import inf
 
 from cycler.contract.capabilities import ChannelRange
-from cycler.model.cell_type import CellType
+from cycler.model.cell_type import CellType, Envelope
 from cycler.recipe.bounds import end_voltage_v, trip_v
 from cycler.recipe.canonical import content_hash
+from cycler.recipe.ledger_phase import latch_of
 from cycler.recipe.lower import Lowering, lower_step, record_rule
 from cycler.recipe.model import ExecutedStep, LoopStep, Recipe, Step
 from cycler.recipe.plan import Condition, PlanPhase, PlanStep, RecordRule, StepVariant
@@ -15,18 +16,14 @@ from cycler.recipe.units import Quantity
 
 def describe(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None = None) -> list[str]:
     """The lines that people read before they release a recipe. The recipe has been checked."""
-    lowering = Lowering(cell_type=cell_type, channel=channel, record=recipe.record, targets={})
-    envelope = cell_type.envelopes["formed"]
+    lowering = Lowering.of(recipe, cell_type, channel)
     rated_a = _text(cell_type.rated_capacity_ah, "A")
     lines = [
         f"{recipe.recipe} {recipe.version}  {content_hash(recipe)[:12]}",
         f"cell type {cell_type.name}: rated {_text(cell_type.rated_capacity_ah, 'Ah')}, so 1C is {rated_a}",
         f"takes cells that are {' or '.join(recipe.from_state)}"
         + (f", leaves them {recipe.to_state}" if recipe.to_state else ""),
-        f"envelope {envelope.voltage_v_min:g} to {envelope.voltage_v_max:g} V,"
-        f" trips at {trip_v(envelope, 'discharge'):.4g} and {trip_v(envelope, 'charge'):.4g} V,"
-        f" at most {_text(envelope.charge_current_a, 'A')} in charge,"
-        f" {_text(envelope.discharge_current_a, 'A')} in discharge",
+        *_envelopes(recipe, cell_type),
         f"keeps a sample {_record(record_rule(recipe.record, cell_type.rated_capacity_ah))}, and at the edges of steps",
         "",
     ]
@@ -37,7 +34,7 @@ def describe(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None =
 
 def worst_case_s(recipe: Recipe, cell_type: CellType) -> float:
     """Every step at its own bound in time, every loop to its last turn; pauses and waiting not counted."""
-    lowering = Lowering(cell_type=cell_type, channel=None, record=recipe.record, targets={})
+    lowering = Lowering.of(recipe, cell_type, None)
 
     def total_s(steps: tuple[Step, ...]) -> float:
         return sum(
@@ -46,6 +43,26 @@ def worst_case_s(recipe: Recipe, cell_type: CellType) -> float:
         )
 
     return total_s(recipe.steps)
+
+
+def _envelopes(recipe: Recipe, cell_type: CellType) -> Iterator[str]:
+    """What the cells are held to, from when on."""
+    latch, envelopes, first = latch_of(recipe, cell_type), cell_type.envelopes, ""
+    if "filled" in recipe.from_state:
+        yield f"envelope {_envelope(envelopes['filled'])}, through the first charge"
+        first = "then "
+    yield f"{first or 'envelope '}{_envelope(envelopes['formed'])}"
+    if latch is not None:
+        yield f"whose lower bound guards charges once the cell has had {latch.arms_v:.4g} V, and discharges always"
+
+
+def _envelope(envelope: Envelope) -> str:
+    return (
+        f"{envelope.voltage_v_min:g} to {envelope.voltage_v_max:g} V,"
+        f" trips at {trip_v(envelope, 'discharge'):.4g} and {trip_v(envelope, 'charge'):.4g} V,"
+        f" at most {_text(envelope.charge_current_a, 'A')} in charge,"
+        f" {_text(envelope.discharge_current_a, 'A')} in discharge"
+    )
 
 
 def _steps(steps: tuple[Step, ...], lowering: Lowering, indent: str) -> Iterator[str]:
@@ -62,6 +79,7 @@ def _step(step: ExecutedStep, lowered: PlanStep, cell_type: CellType, path: str,
     tag = f", tagged {step.tag}" if step.tag else ""
     inner = " " * len(path)
     yield f"{path}{lowered.step_type}{named}{tag}"
+    yield from (inner + line for line in _of_the_bay(lowered))
     several = len(lowered.variants) > 1
     for turn, variant in enumerate(lowered.variants, start=1):
         prefix = f"turn {turn}: " if several else ""
@@ -86,9 +104,29 @@ def _step(step: ExecutedStep, lowered: PlanStep, cell_type: CellType, path: str,
         yield f"{inner}takes {_text(lowered.time_s_max, 's')} at most"
 
 
+def _of_the_bay(step: PlanStep) -> Iterator[str]:
+    """What concerns more than the one cell."""
+    chamber, soak, contact = step.chamber, step.soak, step.contact
+    if chamber is not None:
+        rate = "" if chamber.rate_k_per_min is None else f" with {chamber.rate_k_per_min:g} K/min"
+        yield f"chamber to {chamber.target_degc:g} degC{rate}"
+    if soak is not None:
+        yield (
+            f"goes on when all cells have been within {soak.within_k:g} K of it and of their middle"
+            f" for {_text(soak.hold_s, 's')}; holds when that takes {_text(soak.timeout_s, 's')}"
+        )
+    if contact is not None:
+        yield "each stage ends with a verdict on every cell; the other half of the bay is charged first, or after this"
+        if contact.ocv_v is not None:
+            yield f"expects {contact.ocv_v[0]:g} to {contact.ocv_v[1]:g} V"
+        if contact.continuity_v is not None:
+            yield f"expects the last known voltage within {_text(contact.continuity_v, 'V')}"
+
+
 def _phase(phase: PlanPhase, variant: StepVariant, step: PlanStep, cell_type: CellType) -> str:
     """What is regulated, and the three voltages of its end: target or end, clamp, trip."""
-    for_ = f" for {_text(phase.duration_s, 's')}" if phase.duration_s is not None else ""
+    at_least = " at least" if phase.held else ""
+    for_ = f" for {_text(phase.duration_s, 's')}{at_least}" if phase.duration_s else ""
     if phase.direction == "rest":
         return f"relay open{for_}"
     trip = f"trip {trip_v(step.envelope, phase.direction):.4g} V"
@@ -100,6 +138,10 @@ def _phase(phase: PlanPhase, variant: StepVariant, step: PlanStep, cell_type: Ce
         rated_ah = cell_type.rated_capacity_ah
         base = f"{_c_rate(phase.current_a / rated_ah)} of {_text(rated_ah, 'Ah')}"
         what = f"{phase.direction} with {_text(phase.current_a, 'A')} ({base})"
+    if phase.above_rest_v is not None:
+        return (
+            f"{what}{for_}; clamp {_text(phase.above_rest_v, 'V')} above rest, {phase.voltage_v:.4g} V at most; {trip}"
+        )
     if phase.holds_voltage:
         return f"{what}{for_}, then hold {_text(phase.voltage_v, 'V')}; {trip}"
     end = end_voltage_v(variant, phase.direction)

@@ -10,24 +10,32 @@ from typing import Literal
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.model.cell_type import CellType, Envelope
+from cycler.recipe.bay_rules import chamber_rule, chamber_wait_s, contact_rule, soak_rule, timeout_s
 from cycler.recipe.bounds import ABOVE, bounds, end_voltage_v, trip_v
+from cycler.recipe.contact_phases import contact_envelope, contact_phases
+from cycler.recipe.ledger_phase import StartOfLife, envelope_of, lower_bound, start_of_life
 from cycler.recipe.lower_condition import SAMPLES_ELECTRICAL, lower_condition
 from cycler.recipe.model import (
     Alternatives,
+    ChamberStep,
+    ContactStep,
     DcirStep,
     DriveStep,
     ExecutedStep,
     LimitKeys,
     LoopStep,
     PerTurn,
+    Recipe,
     RecordKeys,
     RestStep,
+    SoakStep,
     Step,
     step_word,
 )
 from cycler.recipe.plan import (
     Comparison,
     Condition,
+    ContactGroup,
     LoopEnd,
     LoopStart,
     Outcome,
@@ -49,6 +57,22 @@ class Lowering:
     channel: ChannelRange | None
     record: RecordKeys
     targets: Mapping[str, int]  # where in the program a `goto` to this id leads
+    life: StartOfLife
+    group: ContactGroup
+
+    @classmethod
+    def of(
+        cls, recipe: Recipe, cell_type: CellType, channel: ChannelRange | None, group: ContactGroup = 0
+    ) -> "Lowering":
+        """For the steps of this recipe."""
+        return cls(
+            cell_type=cell_type,
+            channel=channel,
+            record=recipe.record,
+            targets=targets(recipe.steps),
+            life=start_of_life(recipe),
+            group=group,
+        )
 
 
 def program(steps: tuple[Step, ...], lowering: Lowering) -> tuple[PlanStep | LoopStart | LoopEnd, ...]:
@@ -91,8 +115,11 @@ def _extend(found: list[PlanStep | LoopStart | LoopEnd], steps: tuple[Step, ...]
 
 def lower_step(step: ExecutedStep, lowering: Lowering) -> PlanStep:
     """One step, with a variant for each turn in which it differs."""
-    rated_ah = lowering.cell_type.rated_capacity_ah
-    envelope = narrowed(lowering.cell_type.envelopes["formed"], step.limits, rated_ah)
+    cell_type, life = lowering.cell_type, lowering.life
+    rated_ah, phase = cell_type.rated_capacity_ah, life.phase_of(step.path)
+    envelope = narrowed(envelope_of(cell_type, phase), step.limits, rated_ah)
+    if isinstance(step, ContactStep):
+        envelope = contact_envelope(cell_type, envelope)
     variants = tuple(_variant(step, turn, envelope, lowering) for turn in range(_turns(step)))
     return PlanStep(
         step_id=step.name,
@@ -103,8 +130,14 @@ def lower_step(step: ExecutedStep, lowering: Lowering) -> PlanStep:
         variants=variants,
         record=record_rule(step.record or lowering.record, rated_ah),
         envelope=envelope,
+        ledger_phase=phase,
+        lower_bound=lower_bound(phase, envelope, cell_type) if life.latches else None,
+        contact_proven=step.path not in life.unproven,
         pulse=PulseRule(values_s=tuple(value.number for value in step.values)) if isinstance(step, DcirStep) else None,
-        time_s_max=max(_time_s_max(variant) for variant in variants),
+        chamber=chamber_rule(step),
+        soak=soak_rule(step),
+        contact=contact_rule(step),
+        time_s_max=min(timeout_s(step), max(_time_s_max(variant) for variant in variants)),
     )
 
 
@@ -170,6 +203,14 @@ def _variant(step: ExecutedStep, turn: int, envelope: Envelope, lowering: Loweri
             return replace(variant, phases=(PlanPhase(direction="rest", duration_s=duration_s),))
         case DcirStep():
             return _pulse(step, turn, variant, envelope, lowering)
+        case SoakStep():
+            return replace(variant, phases=(PlanPhase(direction="rest", held=True),))
+        case ChamberStep():
+            wait_s = chamber_wait_s(step)
+            waits = (PlanPhase(direction="rest", duration_s=wait_s),) if wait_s else ()
+            return replace(variant, phases=(PlanPhase(direction="rest", held=True), *waits))
+        case ContactStep():
+            return replace(variant, phases=contact_phases(lowering.cell_type, envelope, lowering.group))
 
 
 def _drive_phase(step: DriveStep, turn: int, variant: StepVariant, envelope: Envelope, lowering: Lowering) -> PlanPhase:
@@ -239,7 +280,7 @@ def _pulse(step: DcirStep, turn: int, variant: StepVariant, envelope: Envelope, 
 def _time_s_max(variant: StepVariant) -> float:
     """Inf where nothing bounds the time."""
     ends = [c.tests[0].value + c.for_s for c in bounds(variant, "time", ABOVE)]
-    durations = [phase.duration_s for phase in variant.phases]
+    durations = [None if phase.held else phase.duration_s for phase in variant.phases]
     known = [duration_s for duration_s in durations if duration_s is not None]
     if len(known) == len(durations):
         ends.append(sum(known))

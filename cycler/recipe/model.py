@@ -97,6 +97,33 @@ class DcirStep(_Executed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SoakStep(_Executed):
+    """Relay open until every cell of the bay has the chamber's temperature."""
+
+    chamber: Quantity
+    cells_within: Quantity
+    hold: Quantity
+    timeout: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChamberStep(_Executed):
+    """A new set value for the chamber, and so long a rest after it."""
+
+    target: Quantity
+    rate: Quantity | None = None
+    wait: Quantity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactStep(_Executed):
+    """The staged check of presence, polarity, sense and charge. `ocv` and `continuity` are what it expects besides."""
+
+    ocv: tuple[Quantity, Quantity] | None = None
+    continuity: Quantity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoopStep(_Placed):
     """Its steps, so many times."""
 
@@ -104,7 +131,7 @@ class LoopStep(_Placed):
     steps: "tuple[Step, ...]"
 
 
-ExecutedStep = DriveStep | RestStep | DcirStep
+ExecutedStep = DriveStep | RestStep | DcirStep | SoakStep | ChamberStep | ContactStep
 Step = ExecutedStep | LoopStep
 
 
@@ -131,6 +158,12 @@ def step_word(step: Step) -> str:
             return "rest"
         case DcirStep():
             return "dcir"
+        case SoakStep():
+            return "soak"
+        case ChamberStep():
+            return "chamber"
+        case ContactStep():
+            return "contact"
         case LoopStep():
             return "loop"
 

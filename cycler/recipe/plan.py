@@ -4,12 +4,13 @@ The step machine executes a `Plan` and knows no recipe text. Magnitudes are >= 0
 in `cycler.contract.order`; rates (`dv_dt`, `di_dt`) are signed as in data.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from cycler.contract.order import Direction
 from cycler.model.cell import LedgerState
-from cycler.model.cell_type import CellType, Envelope
+from cycler.model.cell_type import CellType, Envelope, Phase
 
 Quantity = Literal[
     "voltage", "current", "power", "time", "total_time", "capacity", "energy", "temperature", "temperature_rise",
@@ -18,6 +19,12 @@ Quantity = Literal[
 """Units: V, A, W, s, s, Ah, Wh, degC, K, V/s, A/s, V; `current`, `power`, `capacity` and `energy` are magnitudes."""
 
 Relation = Literal[">", ">=", "<", "<="]
+
+ContactStage = Literal["passive", "charge", "decay", "idle"]
+"""Of a contact check: relay open before it, the micro-charge, zero current after it, the other group's turn."""
+
+ContactGroup = Literal[0, 1]
+"""Which half of a bay is charged first in a contact check, and which one after it: neighbours are never both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +63,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanPhase:
-    """One regulated stretch. `holds_voltage`: the voltage is a target (CV follows), else it is the device's clamp."""
+    """One regulated stretch. `holds_voltage`: the voltage is a target (CV follows), else it is the device's clamp.
+
+    With `above_rest_v` the clamp lies so far above the cell's last voltage with the relay open, but never above
+    `voltage_v`. A `held` phase goes on after its duration until the bay lets it go; no order reaches beyond it.
+    """
 
     direction: Direction
     current_a: float = 0.0
@@ -64,7 +75,14 @@ class PlanPhase:
     power_w: float | None = None
     resistance_ohm: float | None = None
     holds_voltage: bool = False
+    above_rest_v: float | None = None
     duration_s: float | None = None  # the next phase follows after so long; None: the step's conditions end it
+    held: bool = False
+    stage: ContactStage | None = None  # of a contact check
+
+    def clamp_v(self, rest_v: float) -> float:
+        """The voltage for the device, for a cell that has so much with the relay open."""
+        return self.voltage_v if self.above_rest_v is None else min(self.voltage_v, rest_v + self.above_rest_v)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +92,16 @@ class StepVariant:
     phases: tuple[PlanPhase, ...]
     until: tuple[Condition, ...]
     fail: tuple[Condition, ...]
+
+
+def one_order(phases: Sequence[PlanPhase], first: int, phases_max: int) -> tuple[PlanPhase, ...]:
+    """The phases that an order beginning with the `first` may have: no more than the device holds, to a held one."""
+    taken: list[PlanPhase] = []
+    for phase in phases[first : first + phases_max]:
+        taken.append(phase)
+        if phase.held:
+            break
+    return tuple(taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +125,53 @@ class PulseRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChamberRule:
+    """The set value that the step gives to the chamber; it stays until another step gives one."""
+
+    target_degc: float
+    rate_k_per_min: float | None = None  # None: as fast as the chamber goes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakRule:
+    """A soak ends when all cells of the bay have been so near the set value, and their middle, for so long."""
+
+    within_k: float
+    hold_s: float
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRule:
+    """What a contact check expects beyond what the cell's type and state say. `None`: nothing."""
+
+    ocv_v: tuple[float, float] | None = None
+    continuity_v: float | None = None  # from the last voltage that is known of the cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowerBound:
+    """The lower voltage bound of a cell in its first charge: one before the latch has armed the other, for good."""
+
+    before_v: float
+    armed_v: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latch:
+    """What a cell passes in its first charge, upwards and once for its life."""
+
+    formed_v: float  # from here on it is precharged; entering a step in the formed envelope means the same
+    arms_v: float  # from here on the formed envelope's lower bound guards
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:
-    """One step. `variants` has one entry, or one for each turn of the innermost loop."""
+    """One step. `variants` has one entry, or one for each turn of the innermost loop.
+
+    `contact_proven` is False before a recipe's first contact check and in it: the relay has never been closed, and
+    what the sense wires show may be no cell's voltage.
+    """
 
     step_id: str  # its id, else its path `4.2.1`
     path: str
@@ -108,7 +181,13 @@ class PlanStep:
     variants: tuple[StepVariant, ...]
     record: RecordRule
     envelope: Envelope
+    ledger_phase: Phase = "formed"  # whose envelope that is
+    lower_bound: LowerBound | None = None  # of a recipe with a latch; None: the envelope's
+    contact_proven: bool = True
     pulse: PulseRule | None = None
+    chamber: ChamberRule | None = None
+    soak: SoakRule | None = None
+    contact: ContactRule | None = None
     time_s_max: float  # the step's own bound in time; what is longer is a time-out
 
 
@@ -137,4 +216,5 @@ class Plan:
     cell_type: CellType
     from_states: tuple[LedgerState, ...]
     to_state: LedgerState | None
+    latch: Latch | None = None  # of a recipe that takes filled or precharged cells
     program: tuple[PlanStep | LoopStart | LoopEnd, ...]

@@ -36,7 +36,7 @@ def read_recipe(root: MapNode, problems: Problems, defaults: DcirDefaults) -> Re
     from_state = fields.words("from_state", LEDGER_STATES) or DEFAULT_FROM_STATE
     to_state = fields.word("to_state", LEDGER_STATES)
     record = _record(fields) or DEFAULT_RECORD
-    _refuse_states(fields, from_state)
+    _refuse_states(fields, from_state, to_state)
     steps = fields.take("steps", as_list, required=True)
     fields.close()
     read = _steps(steps or [], problems, defaults, path="", turns=None)
@@ -62,16 +62,12 @@ def _version(node: Node) -> str:
     return text
 
 
-def _refuse_states(fields: Fields, states: Sequence[str]) -> None:
-    if "filled" in states:
-        fields.refuse(
-            "from_state",
-            "not-available",
-            "recipes for filled cells are not available in this version: they need the steps `soak` and `contact`",
-        )
+def _refuse_states(fields: Fields, states: Sequence[str], to_state: str | None) -> None:
     for state in ("quarantine", "recycled"):
         if state in states:
             fields.refuse("from_state", "state", f"a cell in {state} is never energised again")
+    if to_state == "filled":
+        fields.refuse("to_state", "state", "no cell becomes a filled one again", "leave `to_state` out")
 
 
 def _steps(
@@ -118,7 +114,7 @@ def _step(node: Node, problems: Problems, defaults: DcirDefaults, turns: int | N
     amounts = {key: _amounts(fields, key, units, turns) for key, units in form.amounts.items()}
     common = {"path": path, "line": line, "id": id_, **_common(fields, turns)}
     step = form.build(fields, common, amounts, defaults) if len(problems.found) == before else None
-    for key in (*form.lists, *form.words):  # known, whether or not `build` came to look
+    for key in form.built_keys:  # known, whether or not `build` came to look
         fields.know(key)
     fields.close()
     return step if len(problems.found) == before else None

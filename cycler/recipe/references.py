@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cycler.recipe.condition import RecipeCondition
-from cycler.recipe.model import DriveStep, ExecutedStep, LoopStep, Recipe, RestStep, Step, walk
+from cycler.recipe.model import ContactStep, DriveStep, ExecutedStep, LoopStep, Recipe, RestStep, Step, walk
 from cycler.recipe.problems import Problems, nearest
 
 
@@ -21,6 +21,7 @@ def check_references(recipe: Recipe, problems: Problems) -> None:
     """Add what does not fit. The recipe must be whole: what could not be read would be missed here."""
     places = _places(recipe)
     ids = _ids(places, problems)
+    first_charge = _first_charge(places) if "filled" in recipe.from_state else None
     tags: dict[str, list[_Place]] = {}
     for place in places:
         if isinstance(place.step, DriveStep) and place.step.tag is not None:
@@ -34,7 +35,7 @@ def check_references(recipe: Recipe, problems: Problems) -> None:
             if condition.outcome is not None and condition.outcome.kind == "goto":
                 word = condition.outcome.word or ""
                 if word in ids:
-                    _check_goto(places, place, ids[word], key, problems)
+                    _check_goto(places, place, ids[word], key, problems, first_charge=first_charge)
                 else:
                     hint = nearest(word, ids) if ids else "no step has an id"
                     problems.add(place.step.line, "goto", f"goto {word}: no step has this id", hint)
@@ -48,6 +49,10 @@ def _places(recipe: Recipe) -> list[_Place]:
         indices[step.path] = index
         places.append(_Place(index, step, tuple(indices[loop.path] for loop in around)))
     return places
+
+
+def _first_charge(places: list[_Place]) -> int | None:
+    return next((place.index for place in places if isinstance(place.step, DriveStep)), None)
 
 
 def _ids(places: list[_Place], problems: Problems) -> dict[str, _Place]:
@@ -92,13 +97,20 @@ def _check_tags(
             )
 
 
-def _check_goto(places: list[_Place], place: _Place, target: _Place, key: str, problems: Problems) -> None:
+def _check_goto(
+    places: list[_Place], place: _Place, target: _Place, key: str, problems: Problems, *, first_charge: int | None
+) -> None:
     line, goto = place.step.line, f"goto {target.step.id}"
     if not set(target.around) <= set(place.around):
         problems.add(line, "goto", f"{goto} leads into a loop from outside", "go to the loop itself")
     elif target.index <= place.index and not target.around:
         hint = "put both steps into a loop"
         problems.add(line, "goto", f"{goto} leads back outside of any loop: it would never end", hint)
+    between = places[place.index + 1 : target.index]
+    if any(isinstance(other.step, ContactStep) for other in between):
+        problems.add(line, "goto", f"{goto} leads past a contact check", "no current flows before it")
+    if first_charge is not None and first_charge in [other.index for other in between]:
+        problems.add(line, "goto", f"{goto} leads past the first charge of filled cells", "only that makes them formed")
     first = target
     while isinstance(first.step, LoopStep):
         first = places[first.index + 1]

@@ -78,6 +78,8 @@ def _step_values() -> dict[str, Schema]:
 
 def _step(form: StepForm) -> Schema:
     own: dict[str, Schema] = {key: _one_or_more(_quantity(units)) for key, units in form.amounts.items()}
+    own |= {key: _quantity(units) for key, units in form.singles.items()}
+    own |= {key: _pair(units[0]) for key, units in form.pairs.items()}
     own |= {key: _one_or_more(_quantity(units)) for key, units in form.lists.items()}
     own |= {key: {"enum": list(words)} for key, words in form.words.items()}
     common = {

@@ -6,11 +6,20 @@ from typing import Any, Literal, cast
 
 from cycler.model.cell_type import DcirDefaults
 from cycler.recipe.fields import Fields
-from cycler.recipe.model import DcirStep, DriveStep, ExecutedStep, PerTurn, RestStep
+from cycler.recipe.model import (
+    ChamberStep,
+    ContactStep,
+    DcirStep,
+    DriveStep,
+    ExecutedStep,
+    PerTurn,
+    RestStep,
+    SoakStep,
+)
 from cycler.recipe.units import Quantity
 
 CURRENT = ("A", "C")
-NOT_YET = ("soak", "contact", "ocv", "acir", "pulse", "ramp", "profile", "hold", "set", "chamber", "stop", "recipe")
+NOT_YET = ("ocv", "acir", "pulse", "ramp", "profile", "hold", "set", "stop", "recipe")
 """Words of the recipe language that this version refuses by name."""
 
 COMMON_KEYS = ("id", "tag", "until", "fail", "record", "limits", "window")
@@ -21,15 +30,23 @@ Amounts = Mapping[str, PerTurn]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepForm:
-    """What can be written in one kind of step beside the common keys, with base units.
+    """What can be written in one kind of step beside the common keys, with base units: lists of values, one value,
+    `[low, high]`, words.
 
     `build` gets what was read, says in `Fields` what does not fit together, and then returns None.
     """
 
-    amounts: Mapping[str, tuple[str, ...]]  # one value, or one for each turn of the innermost loop
+    amounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # one, or one for each turn
+    singles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     build: Callable[[Fields, Common, Amounts, DcirDefaults], ExecutedStep | None]
+
+    @property
+    def built_keys(self) -> tuple[str, ...]:
+        """Those that `build` reads for itself."""
+        return (*self.singles, *self.pairs, *self.lists, *self.words)
 
 
 def _drive(
@@ -83,6 +100,47 @@ def _dcir(fields: Fields, common: Common, amounts: Amounts, defaults: DcirDefaul
     )
 
 
+SOAK_DEFAULTS: Mapping[str, Quantity] = {
+    "cells_within": Quantity(2.0, "degC"),
+    "hold": Quantity(1200.0, "s"),
+    "timeout": Quantity(10800.0, "s"),
+}
+"""A chamber is uniform to 1 or 2 K, a thermocouple good to 1 K, and a cell lags by 13 to 19 min."""
+
+
+def _soak(fields: Fields, common: Common, _: Amounts, __: DcirDefaults) -> SoakStep | None:
+    chamber = fields.quantity("chamber", "degC", required=True)
+    within = _above_zero(fields, "cells_within", "degC") or SOAK_DEFAULTS["cells_within"]
+    hold = _above_zero(fields, "hold", "s") or SOAK_DEFAULTS["hold"]
+    timeout = _above_zero(fields, "timeout", "s") or SOAK_DEFAULTS["timeout"]
+    if timeout.number <= hold.number:
+        fields.refuse("timeout", "timeout", f"soak: it would time out after {timeout}, while it holds for {hold}")
+    if chamber is None:
+        return None
+    return SoakStep(chamber=chamber, cells_within=within, hold=hold, timeout=timeout, **common)
+
+
+def _chamber(fields: Fields, common: Common, _: Amounts, __: DcirDefaults) -> ChamberStep | None:
+    target = fields.quantity("target", "degC", required=True)
+    rate, wait = _above_zero(fields, "rate", "K/s"), _above_zero(fields, "wait", "s")
+    return None if target is None else ChamberStep(target=target, rate=rate, wait=wait, **common)
+
+
+def _contact(fields: Fields, common: Common, _: Amounts, __: DcirDefaults) -> ContactStep | None:
+    if "until" in fields:
+        fields.refuse("until", "mode", "contact ends by its own verdict", "leave `until` out")
+        return None
+    ocv, continuity = fields.pair("ocv", "V"), _above_zero(fields, "continuity", "V")
+    return ContactStep(ocv=ocv, continuity=continuity, **common)
+
+
+def _above_zero(fields: Fields, key: str, unit: str) -> Quantity | None:
+    value = fields.quantity(key, unit)
+    if value is not None and value.number <= 0:
+        fields.refuse(key, "not-positive", f"{key}: {value} is not above 0")
+    return value
+
+
 def _others(given: list[str], key: str) -> str:
     return " and ".join(f"`{other}`" for other in given if other != key)
 
@@ -102,6 +160,11 @@ STEP_FORMS: Mapping[str, StepForm] = {
         words={"direction": ("charge", "discharge")},
         build=_dcir,
     ),
+    "soak": StepForm(
+        singles={"chamber": ("degC",), "cells_within": ("degC",), "hold": ("s",), "timeout": ("s",)}, build=_soak
+    ),
+    "chamber": StepForm(singles={"target": ("degC",), "rate": ("K/s",), "wait": ("s",)}, build=_chamber),
+    "contact": StepForm(pairs={"ocv": ("V",)}, singles={"continuity": ("V",)}, build=_contact),
 }  # fmt: skip
 """A new kind of step is one entry here, its dataclass, and how it becomes phases (`lower`)."""
 

@@ -12,7 +12,7 @@ from typing import Literal
 from cycler.contract.capabilities import ChannelRange
 from cycler.model.alarm import AlarmCode
 from cycler.model.cell_type import Envelope
-from cycler.recipe.plan import PlanStep, StepVariant
+from cycler.recipe.plan import PlanStep, StepVariant, one_order
 
 GuardedQuantity = Literal["voltage", "current", "temperature", "capacity", "time"]
 """V at the cell; A, signed, positive charges; degC; Ah moved in this step; s in this step."""
@@ -80,39 +80,60 @@ class Guard:
 
 
 def guards_for(
-    step: PlanStep, variant: StepVariant, channel: ChannelRange, *, temperature_measured: bool
+    step: PlanStep,
+    variant: StepVariant,
+    channel: ChannelRange,
+    *,
+    temperature_measured: bool,
+    lower_armed: bool = True,
+    first_phase: int = 0,
 ) -> tuple[Guard, ...]:
-    """The guards of one step. All phases of a step share them: the widest current of any phase counts."""
+    """The guards of one step. All its phases share them: the widest current of any phase counts.
+
+    `lower_armed` is False for a cell that came unformed and has not yet passed the plan's latch. The stretches of a
+    contact check, each from a `first_phase` to a held one, have guards of their own.
+    """
     envelope = step.envelope
-    charge_a = max((p.current_a for p in variant.phases if p.direction == "charge"), default=0.0)
-    discharge_a = max((p.current_a for p in variant.phases if p.direction == "discharge"), default=0.0)
-    resting = all(phase.direction == "rest" for phase in variant.phases)
+    phases = variant.phases
+    if step.contact is not None:
+        phases = one_order(phases, first_phase, len(phases))
+    charge_a = max((p.current_a for p in phases if p.direction == "charge"), default=0.0)
+    discharge_a = max((p.current_a for p in phases if p.direction == "discharge"), default=0.0)
+    resting = all(phase.direction == "rest" for phase in phases)
     margin_v = envelope.trip_margin_v
-    guards = [
-        _guard(
-            AlarmCode.OVER_VOLTAGE,
-            high=envelope.voltage_v_max + margin_v,
-            hard_high=envelope.voltage_v_max + 2 * margin_v,
-        ),
+    guards = []
+    if step.contact_proven or not resting:  # else nothing has flowed yet, and an open sense lead may show anything
+        highest_v = envelope.voltage_v_max
+        guards.append(_guard(AlarmCode.OVER_VOLTAGE, high=highest_v + margin_v, hard_high=highest_v + 2 * margin_v))
+    guards += [
         _current_guard(AlarmCode.CHARGE_OVER_CURRENT, charge_a, envelope.charge_current_a, channel),
         _current_guard(AlarmCode.DISCHARGE_OVER_CURRENT, discharge_a, envelope.discharge_current_a, channel),
         _guard(AlarmCode.STEP_OVER_CAPACITY, high=envelope.capacity_ah, hard_high=envelope.capacity_ah),
         _guard(AlarmCode.STEP_TIMEOUT, high=timeout_s(step), hard_high=timeout_s(step)),
     ]
-    if not resting:  # at rest the relay is open already, and a deep rebound is the recipe's business
-        guards.append(
-            _guard(
-                AlarmCode.UNDER_VOLTAGE,
-                low=envelope.voltage_v_min - margin_v,
-                hard_low=envelope.voltage_v_min - 2 * margin_v,
-            )
-        )
+    lowest_v = lower_bound_v(step, variant, armed=lower_armed)
+    if lowest_v is not None and not resting:  # at rest the relay is open, and a deep rebound is the recipe's business
+        guards.append(_guard(AlarmCode.UNDER_VOLTAGE, low=lowest_v - margin_v, hard_low=lowest_v - 2 * margin_v))
     if temperature_measured:
         low, high = _temperature_window(envelope, charging=charge_a > 0, resting=resting)
         guards.append(_guard(AlarmCode.OVER_TEMPERATURE, high=high, hard_high=high + TEMPERATURE_HARD_K))
         if not resting:
             guards.append(_guard(AlarmCode.UNDER_TEMPERATURE, low=low, hard_low=low - TEMPERATURE_HARD_K))
     return tuple(guards)
+
+
+def lower_bound_v(step: PlanStep, variant: StepVariant, *, armed: bool = True) -> float | None:
+    """The lower voltage bound in force, without its margin; also what the device is told to keep.
+
+    None in a contact check: it takes nothing out of a cell, and judges the voltage by its own verdict. Nothing is ever
+    discharged below the formed envelope, whether or not that is armed.
+    """
+    if step.contact is not None:
+        return None
+    if step.lower_bound is None:
+        return step.envelope.voltage_v_min
+    discharges = any(phase.direction == "discharge" for phase in variant.phases)
+    return step.lower_bound.armed_v if armed or discharges else step.lower_bound.before_v
 
 
 def widest(before: Iterable[Guard], after: Iterable[Guard]) -> tuple[Guard, ...]:
@@ -141,7 +162,12 @@ def current_tolerance_a(set_a: float, channel: ChannelRange) -> float:
 
 
 def timeout_s(step: PlanStep) -> float:
-    """When a step has outlived its own bound. The device's limit is the same: the recipe's end must come first."""
+    """When a step has outlived its own bound. The device's limit is the same: the recipe's end must come first.
+
+    Never for a step that sets the chamber: waiting for it is no step time, and a soak's own time-out is its watch's.
+    """
+    if step.chamber is not None:
+        return inf
     return step.time_s_max * (1 + TIMEOUT_SLACK_RATIO) + TIMEOUT_SLACK_S
 
 

@@ -1,11 +1,15 @@
 """Whether a cell may be started at all: asked of the position before, and of the first reading at the start."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.sweep import Reading
-from cycler.model.cell_type import CellType, Envelope
+from cycler.model.cell import Cell
+from cycler.model.cell_type import CellType
+from cycler.recipe.plan import ContactRule, Plan, PlanStep
+from cycler.safety.contact_check import FORMED_V_MIN, judge_passive
+from cycler.safety.contact_measures import Passive
+from cycler.safety.contact_subject import ContactSubject
 from cycler.safety.protections import available
 
 
@@ -31,19 +35,39 @@ def position_refusals(
     if not watched and not contactor:
         refusals.append("nothing opens the output when the controller falls silent: no proven watchdog, no contactor")
     if capabilities.limit_readback == "no" and not contactor:
-        refusals.append("the device's limits cannot be read back, and there is no contactor as a second path")
+        why = f" ({'; '.join(capabilities.limits_missing)})" if capabilities.limits_missing else ""
+        refusals.append(f"the device's limits cannot be read back{why}, and there is no contactor as a second path")
     return [StartRefusal(code=None, text=text) for text in refusals]
 
 
-def cell_refusal(reading: Reading, envelope: Envelope, *, states: Collection[str], state: str) -> StartRefusal | None:
-    """What speaks against the cell itself: its history, then its voltage with the relay open."""
-    if state not in states:
-        expected = ", ".join(states)
-        return StartRefusal(code="STATE_CONTRADICTED", text=f"the cell is {state}, the recipe takes {expected}")
+def ledger_refusal(
+    plan: Plan, cell: Cell, reading: Reading, capabilities: Capabilities, *, history_known: bool = True
+) -> StartRefusal | None:
+    """What speaks against the cell before anything is done with it; `reading` is with the relay open.
+
+    Its history comes first. Its voltage is the business of the recipe's contact check; only where no such check comes
+    ahead of every current is it judged here, once and for all. `history_known` is False where nobody vouches for the
+    cell's state: volts cannot tell a cell that was emptied from one that was never charged.
+    """
+    if cell.state not in plan.from_states:
+        expected = ", ".join(plan.from_states)
+        return StartRefusal(code="STATE_CONTRADICTED", text=f"the cell is {cell.state}, the recipe takes {expected}")
+    if cell.state == "filled" and not capabilities.bipolar_sense:
+        text = "a filled cell may be reversed, and this channel cannot read a negative voltage"
+        return StartRefusal(code=None, text=text)
     if reading.regulation != "off":
         return StartRefusal(code=None, text=f"the output is {reading.regulation} before the start")
-    low_v, high_v = envelope.voltage_v_min - envelope.trip_margin_v, envelope.voltage_v_max + envelope.trip_margin_v
-    if not low_v <= reading.voltage_v <= high_v:
-        text = f"{reading.voltage_v:.3f} V before the start, a {state} cell has {low_v:.2f} to {high_v:.2f} V"
+    if not history_known and not reading.voltage_v >= FORMED_V_MIN:
+        text = f"{reading.voltage_v:.3f} V, and nobody knows whether the cell was ever charged"
         return StartRefusal(code="STATE_CONTRADICTED", text=text)
-    return None
+    if any(isinstance(step, PlanStep) and not step.contact_proven for step in plan.program):
+        return None
+    subject = ContactSubject(
+        cell_type=plan.cell_type,
+        state=cell.state,
+        channel=capabilities.range,
+        rule=ContactRule(),
+        bipolar_sense=capabilities.bipolar_sense,
+    )
+    verdict = judge_passive(subject, Passive.of((reading,)))
+    return None if verdict.code is None else StartRefusal(code=verdict.code, text=verdict.text)

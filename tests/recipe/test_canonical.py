@@ -44,6 +44,14 @@ ends = st.lists(
 )
 
 
+MUST = {"soak": ["chamber: 25 degC"], "chamber": ["target: 30 degC"], "contact": list[str]()}
+OF_THE_BAY = {
+    "soak": ["cells_within: 1.5 degC", "hold: 7 min", "hold: 900 s", "timeout: 2.5 h"],
+    "chamber": ["rate: 1.5 K/min", "rate: 0.01 K/s", "wait: 20 min"],
+    "contact": ["ocv: [2.9 V, 3700 mV]", "continuity: 30 mV", "continuity: 0.1 V"],
+}
+
+
 @st.composite
 def steps(draw: st.DrawFn, depth: int = 0, turns: int = 1) -> str:
     def per_turn(values: st.SearchStrategy[str]) -> str:
@@ -53,7 +61,8 @@ def steps(draw: st.DrawFn, depth: int = 0, turns: int = 1) -> str:
 
     extra = "".join(f", {each}" for each in draw(extras))
     fail = ", ".join([BOUNDS, *draw(ends)])
-    kind = draw(st.sampled_from(["charge", "discharge", "rest", "dcir", "loop"] if depth < 2 else ["charge", "rest"]))
+    kinds = ["charge", "discharge", "rest", "dcir", "soak", "chamber", "contact", "loop"]
+    kind = draw(st.sampled_from(kinds if depth < 2 else ["charge", "rest"]))
     match kind:
         case "charge":
             until = "current <= 10 mA for 2 s"  # below all currents that are drawn
@@ -66,6 +75,9 @@ def steps(draw: st.DrawFn, depth: int = 0, turns: int = 1) -> str:
             return f"rest: {{time: {per_turn(times)}{extra}}}"
         case "dcir":
             return f"dcir: {{current: {per_turn(currents)}, rest: {per_turn(times)}, fail: [{fail}]{extra}}}"
+        case "soak" | "chamber" | "contact":
+            own = draw(st.lists(st.sampled_from(OF_THE_BAY[kind]), unique_by=lambda key: key.split(":")[0]))
+            return f"{kind}: {{{', '.join([*MUST[kind], *own])}{extra if MUST[kind] or own else ''}}}"
     inner_turns = draw(st.integers(1, 4))
     inner = draw(st.lists(steps(depth + 1, inner_turns), min_size=1, max_size=3))
     return f"loop: {{times: {inner_turns}, steps: [{', '.join(inner)}]}}"

@@ -29,7 +29,8 @@ limits: {capacity_ah: [1.9 Ah, 2.2 Ah], dcir_ohm: [0, 0.05],
   first_cycle_efficiency: [84 %, 1], k_v_per_h: [-0.1 mV/h, 0.08 mV/h]}
 grades: {A: {capacity_ah: [2, 2.2]}, B: {capacity_ah: [1.9, 2.2]}}
 genealogy: [lot, cathode_lot]
-simulation: {ocv: ocv_lco_graphite, capacity: 2.1 Ah, film_loss: 10 %, leak: 0.01 mA, state: formed@40 %, spread: poor}
+simulation: {ocv: ocv_lco_graphite, capacity: 2.1 Ah, film_loss: 10 %, leak: 0.01 mA, state: formed@40 %, spread: poor,
+  body: pouch-2ah}
 """
 
 
@@ -63,7 +64,13 @@ def test_every_key_arrives_in_si_numbers() -> None:
     assert list(cell.grades) == ["A", "B"]
     assert cell.genealogy == ("lot", "cathode_lot")
     assert cell.simulation == SimulationNames(
-        ocv="ocv_lco_graphite", capacity_ah=2.1, film_loss=0.1, leak_a=1e-5, state="formed@40%", spread="poor"
+        ocv="ocv_lco_graphite",
+        body="pouch-2ah",
+        capacity_ah=2.1,
+        film_loss=0.1,
+        leak_a=1e-5,
+        state="formed@40%",
+        spread="poor",
     )
 
 
