@@ -17,10 +17,9 @@ from cycler.record.reader import Curve, RunRecord
 from cycler.record.tables import bdf_table, cells_table, events_table, steps_table
 
 
-def export_run(
+def export_runs(
     directory: Path,
-    record: RunRecord,
-    curves: Mapping[PositionId, Curve],
+    runs: Sequence[tuple[RunRecord, Mapping[PositionId, Curve]]],
     cells: Sequence[CellResult],
     *,
     version: str,
@@ -31,12 +30,15 @@ def export_run(
 ) -> tuple[Path, ...]:
     """Writes a curve for each cell that was energised, the tables, the recipe as it ran, `attachments` and `run.json`.
 
+    Runs that belong together (the bays of one start, no cell in two of them) share the files; where their recipes
+    differ, `recipe.yaml` holds a document for each, and `run.json` their hashes in the same order, `;`-joined.
     `cells` are the rows of cells.parquet, in their order. Equal inputs give equal bytes. Each file appears whole or
     not at all, `run.json` last and with the SHA-256 of the others: where it is, the rest is complete.
     """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "run.json").unlink(missing_ok=True)
-    run = record.run
+    records = [record for record, _ in runs]
+    recipes = {record.run.recipe_hash: record.run.recipe_text for record in records}
     curve_file, curve_bytes = ("bdf.csv", _csv) if csv else ("bdf.parquet", _parquet)
     hashes: dict[str, str] = {}
 
@@ -44,27 +46,35 @@ def export_run(
         _replace(directory / name, content)
         hashes[name] = hashlib.sha256(content).hexdigest()
 
-    energised = {at: curve for at, curve in curves.items() if not _never_started(record, at)}
-    for position, curve in energised.items():
-        table = bdf_table(run, record.steps.get(position, ()), curve)
-        write(f"{quote(run.cells[position].cell_id, safe=' ')}.{curve_file}", curve_bytes(table))
-    write("steps.parquet", _parquet(steps_table(run, record.steps)))
+    for record, curves in runs:
+        for position, curve in curves.items():
+            if _was_started(record, position):
+                table = bdf_table(record.run, record.steps.get(position, ()), curve)
+                cell_id = record.run.cells[position].cell_id
+                write(f"{quote(cell_id, safe=' ')}.{curve_file}", curve_bytes(table))
+    write("steps.parquet", _parquet(steps_table(records)))
     write("cells.parquet", _parquet(cells_table(cells)))
-    write("events.parquet", _parquet(events_table(record.events)))
-    write("recipe.yaml", run.recipe_text.encode())
+    write("events.parquet", _parquet(events_table(events_of(records))))
+    write("recipe.yaml", "---\n".join(recipes.values()).encode())
     for name, text in (attachments or {}).items():
         write(name, text.encode())
     summary = {
         "version": version,
-        "recipe_hash": run.recipe_hash,
+        "recipe_hash": ";".join(recipes),
         "config_hash": config_hash,
         "seed": seed,
-        "started_utc": run.started_utc.isoformat(),
+        "started_utc": min(record.run.started_utc for record in records).isoformat(),
         "cells": [cell.cell for cell in cells],
         "files": hashes,
     }
     _replace(directory / "run.json", (json.dumps(summary, indent=2, sort_keys=True) + "\n").encode())
     return tuple(directory / name for name in (*hashes, "run.json"))
+
+
+def events_of(records: Sequence[RunRecord]) -> tuple[Event, ...]:
+    """What happened in these runs, in the order of time; what belongs to several of them once."""
+    each = {event_hash([event]): event for record in records for event in record.events}
+    return tuple(sorted(each.values(), key=lambda event: event.utc)) if len(records) > 1 else records[0].events
 
 
 def event_hash(events: Sequence[Event]) -> str:
@@ -77,9 +87,9 @@ def event_hash(events: Sequence[Event]) -> str:
     return digest.hexdigest()
 
 
-def _never_started(record: RunRecord, position: PositionId) -> bool:
+def _was_started(record: RunRecord, position: PositionId) -> bool:
     outcome = record.outcomes.get(position)
-    return outcome is not None and outcome.ended == "not-started"
+    return outcome is None or outcome.ended != "not-started"
 
 
 def _parquet(table: pa.Table) -> bytes:

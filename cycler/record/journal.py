@@ -22,12 +22,12 @@ from cycler.record.frame import FrameId, encode, scaled
 from cycler.record.schema import (
     APPLICATION_ID,
     SCHEMA_VERSION,
-    SERIES_PER_RUN,
     TABLES,
     JournalUnusable,
     check_library,
     check_schema,
     journal_path,
+    run_of,
 )
 
 _WAL_PAGES_MAX: Final = 1000
@@ -148,7 +148,7 @@ class Journal:
         frame = encode(FrameId(rack=self.rack, epoch=self.epoch, sequence=self._sequence), columns)
         self._connection.execute("INSERT INTO frames VALUES (?, ?, ?)", (*key, frame))
         series = columns[0, np.flatnonzero(np.diff(columns[0], prepend=-1))]  # sorted, so that each begins once
-        runs = set((series // SERIES_PER_RUN).tolist())
+        runs = set(run_of(series).tolist())
         self._connection.executemany("INSERT INTO frame_runs VALUES (?, ?, ?)", [(run, *key) for run in sorted(runs)])
 
 

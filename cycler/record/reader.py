@@ -1,7 +1,7 @@
 """The reader's side of the journal, in this process or another, whether control runs or not."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -15,7 +15,10 @@ from cycler.model.rack import PositionId
 from cycler.model.results import NAS_PER_AH, CellOutcome, Event, StepResult
 from cycler.model.run import Run
 from cycler.record.frame import COLUMNS, NO_VALUE, Columns, FrameDamaged, FrameId, decode
-from cycler.record.schema import SERIES_PER_RUN, JournalUnusable, check_library, check_schema, journal_path
+from cycler.record.schema import JournalUnusable, air_series_of, check_library, check_schema, journal_path, series_of
+
+AIR_OLD_S: Final = 120.0
+"""An older reading of the air says nothing of a sample."""
 
 _FRAMES_AT_ONCE: Final = 256
 T = TypeVar("T")
@@ -37,6 +40,7 @@ class Curve:
     discharged_ah: Floats
     charged_wh: Floats
     discharged_wh: Floats
+    air_degc: Floats | None = None  # around the cell, as it was read nearest in time; None where the run has no chamber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,34 +93,37 @@ class Reader:
         with self._connection:
             number, run = self._run(run_id)
             places = tuple(run.cells)
-            first = number * SERIES_PER_RUN
-            bounds = (first, first + len(places) - 1)
-            rows = self._rows(_STEPS, bounds)
+            of_run = series_of(number, len(places))
+            bounds = (of_run.start, of_run.stop - 1)
+            steps = self._rows(_STEPS, bounds)
             outcomes = self._rows(_OUTCOMES, bounds)
             checkpoints = self._rows(_CHECKPOINTS, bounds)
             events = self._rows(_EVENTS, (number,))
-        steps: dict[PositionId, list[StepResult]] = {}
-        for series, document in rows:
-            steps.setdefault(places[series - first], []).append(_decoded(document, StepResult))
+        position_of = dict(zip(of_run, places, strict=True))
+        results: dict[PositionId, list[StepResult]] = {}
+        for series, document in steps:
+            results.setdefault(position_of[series], []).append(_decoded(document, StepResult))
         return RunRecord(
             run=run,
-            steps={position: tuple(results) for position, results in steps.items()},
-            outcomes={places[series - first]: _decoded(document, CellOutcome) for series, document in outcomes},
-            checkpoints={places[series - first]: state for series, state in checkpoints},
+            steps={position: tuple(of_cell) for position, of_cell in results.items()},
+            outcomes={position_of[series]: _decoded(document, CellOutcome) for series, document in outcomes},
+            checkpoints={position_of[series]: state for series, state in checkpoints},
             events=tuple(_decoded(document, Event) for (document,) in events),
         )
 
     def curves(self, run_id: str) -> Mapping[PositionId, Curve]:
         """The samples of every cell that has any. Raises `FrameDamaged`, naming the frame."""
         number, run = self._run(run_id)
-        first = number * SERIES_PER_RUN
+        series = [*series_of(number, len(run.cells)), air_series_of(number)]
         pieces: dict[int, list[Columns]] = {}
         for columns in self._frames(number):
-            edges = np.searchsorted(columns[0], np.arange(first, first + len(run.cells) + 1))
-            for place in np.flatnonzero(np.diff(edges)).tolist():
-                pieces.setdefault(place, []).append(columns[1:, edges[place] : edges[place + 1]])
+            begins, ends = (np.searchsorted(columns[0], series, side) for side in ("left", "right"))
+            for place in np.flatnonzero(ends - begins).tolist():
+                pieces.setdefault(place, []).append(columns[1:, begins[place] : ends[place]])
+        air = pieces.pop(len(run.cells), None)
+        around = None if air is None else _curve(np.concatenate(air, axis=1))
         return {
-            position: _curve(np.concatenate(pieces.pop(place), axis=1))
+            position: _surrounded(_curve(np.concatenate(pieces.pop(place), axis=1)), around)
             for place, position in enumerate(run.cells)
             if place in pieces
         }
@@ -153,6 +160,18 @@ SELECT epoch, sequence, rack, frame
 FROM frame_runs JOIN frames USING (epoch, sequence) JOIN epochs USING (epoch)
 WHERE run = ? AND (epoch, sequence) > (?, ?) ORDER BY epoch, sequence LIMIT ?
 """
+
+
+def _surrounded(curve: Curve, around: Curve | None) -> Curve:
+    """With the air's temperature, where that was read at about the time of a sample."""
+    if around is None:
+        return curve
+    read_s = around.elapsed_s
+    after = np.searchsorted(read_s, curve.elapsed_s).clip(0, len(read_s) - 1)
+    before = (after - 1).clip(0)
+    nearest = np.where(curve.elapsed_s - read_s[before] < read_s[after] - curve.elapsed_s, before, after)
+    is_near = np.abs(read_s[nearest] - curve.elapsed_s) <= AIR_OLD_S
+    return replace(curve, air_degc=np.where(is_near, around.temperature_degc[nearest], np.nan))
 
 
 def _decoded(document: bytes, kind: type[T]) -> T:

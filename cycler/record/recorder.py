@@ -12,7 +12,7 @@ from cycler.model.results import CellOutcome, Event, StepResult
 from cycler.model.run import Run
 from cycler.record.frame import ROW_BYTES, pack_row
 from cycler.record.journal import Batch, Journal, JournalFailed
-from cycler.record.schema import SERIES_PER_RUN
+from cycler.record.schema import air_series_of, run_of, series_of
 
 _ORDERS_PER_EPOCH: Final = 10**12
 _ITEMS_MAX: Final = 50_000
@@ -53,11 +53,10 @@ class Recorder:
         self._series: dict[PositionId, int] = {}
         self._going_on: dict[int, set[PositionId]] = {}
 
-    def next_order_ids(self, count: int) -> range:
+    def next_order_id(self) -> int:
         """Never used twice in the life of the store: each opening has 10^12 ids of its own."""
-        first = self._last_order + 1
-        self._last_order += count
-        return range(first, first + count)
+        self._last_order += 1
+        return self._last_order
 
     def next_run_id(self, started_utc: datetime) -> str:
         """The next free `YYYYMMDD-NNN`."""
@@ -69,11 +68,9 @@ class Recorder:
         """The handle of each position for `sample`. Raises `ValueError` for a run that is known already."""
         if run.run_id in self._runs:
             raise ValueError(f"run {run.run_id} is in the journal already")
-        if len(run.cells) > SERIES_PER_RUN:
-            raise ValueError(f"run {run.run_id} has {len(run.cells)} cells, the journal takes {SERIES_PER_RUN}")
         number = max(self._runs.values(), default=0) + 1
+        handles = dict(zip(run.cells, series_of(number, len(run.cells)), strict=True))
         self._runs[run.run_id] = number
-        handles = {position: number * SERIES_PER_RUN + place for place, position in enumerate(run.cells)}
         self._series.update(handles)
         self._going_on[number] = set(handles)
         if self._has_room():
@@ -104,6 +101,11 @@ class Recorder:
         if len(rows) > self._bytes_to_hurry:
             self._much_gathered()
 
+    def air(self, run_id: str, elapsed_s: float, air_degc: float) -> None:
+        """The temperature around the cells of a run; NaN where nothing measures it."""
+        series, nothing = air_series_of(self._runs[run_id]), float("nan")
+        self.sample(series, 0, 0, elapsed_s, 0.0, nothing, nothing, air_degc, 0, 0, 0, 0)
+
     def step_result(self, position: PositionId, result: StepResult) -> None:
         """What the machine said of a finished step."""
         if self._has_room():
@@ -117,10 +119,11 @@ class Recorder:
     def outcome(self, outcome: CellOutcome) -> None:
         """How it ended for one cell. With the last one the run no longer is going on."""
         series = self._series[outcome.position]
-        still_there = self._going_on.get(series // SERIES_PER_RUN, set())
+        number = run_of(series)
+        still_there = self._going_on.get(number, set())
         still_there.discard(outcome.position)
         if not still_there:
-            self._going_on.pop(series // SERIES_PER_RUN, None)
+            self._going_on.pop(number, None)
         if self._has_room():
             self._batch.outcomes.append((series, outcome))
 
@@ -130,27 +133,22 @@ class Recorder:
             runs: tuple[int, ...] = (self._runs[run_id],)
         elif event.position is not None:
             series = self._series.get(PositionId(event.position))
-            runs = () if series is None else (series // SERIES_PER_RUN,)
+            runs = () if series is None else (run_of(series),)
         else:
             runs = tuple(self._going_on)
         if self._has_room():
             self._batch.events.append((event, runs))
 
-    def mark(self) -> int:
-        """Stands for all that was given so far; see `durable`."""
-        return self._batch.number if self._batch else self._batch.number - 1
+    async def durable(self) -> None:
+        """Returns once all that was given before now is committed. Raises `JournalFailed`.
 
-    async def durable(self, mark: int | None = None) -> None:
-        """Returns once all that was given before `mark` (by default: before now) is committed.
-
-        An order that energises waits for this, one that opens a relay never does. Raises `JournalFailed`.
+        An order that energises waits for this, one that opens a relay never does.
         """
-        if mark is None:
-            mark = self.mark()
-        while self._committed < mark:
+        last = self._batch.number if self._batch else self._batch.number - 1
+        while self._committed < last:
             if self.failure is not None:
                 raise JournalFailed(self.failure)
-            if mark == self._batch.number:
+            if last == self._batch.number:
                 self._wanted.set()
             await self._progress.wait()
 

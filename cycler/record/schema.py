@@ -1,12 +1,15 @@
 """The journal's file: where it lies, what it holds, and what may open it. Documents are msgpack of the model's values.
 
-`series` is one cell of one run: SERIES_PER_RUN times the run's number, plus the place of the cell in `Run.cells`.
+`series` is one cell of one run: SERIES_PER_RUN times the run's number, plus the place of the cell in `Run.cells`. The
+last one of a run is the air around its cells.
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import apsw
+import numpy as np
+from numpy.typing import NDArray
 
 SCHEMA_VERSION: Final = 1
 APPLICATION_ID: Final = 0x46434A31
@@ -28,6 +31,25 @@ CREATE TABLE event_runs (run INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY K
 """
 
 _OLDEST_SQLITE = (3, 51, 3)
+
+_Series = TypeVar("_Series", int, NDArray[np.int64])
+
+
+def series_of(run: int, cells: int) -> range:
+    """The series of a run's cells, in the order of `Run.cells`. Raises `ValueError` where there are too many."""
+    if cells >= SERIES_PER_RUN:
+        raise ValueError(f"a run of {cells} cells is more than the journal takes: {SERIES_PER_RUN - 1}")
+    return range(run * SERIES_PER_RUN, run * SERIES_PER_RUN + cells)
+
+
+def air_series_of(run: int) -> int:
+    """The series of the air around a run's cells."""
+    return (run + 1) * SERIES_PER_RUN - 1
+
+
+def run_of(series: _Series) -> _Series:
+    """The number of the run that a series belongs to."""
+    return series // SERIES_PER_RUN
 
 
 class JournalUnusable(Exception):

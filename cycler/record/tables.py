@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from cycler.model.rack import PositionId
 from cycler.model.results import NAS_PER_AH, CellResult, Event, PulsePoint, StepResult
 from cycler.model.run import Run
-from cycler.record.reader import Curve
+from cycler.record.reader import Curve, RunRecord
 
 Row = dict[str, str | int | float | datetime | None]
 
 _TYPES: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), datetime: pa.timestamp("us", tz="UTC")}
+
+_METRICS: Final = (
+    "capacity_ah", "first_cycle_efficiency", "dcir_ohm", "ocv_v", "k_v_per_h", "energy_in_wh", "energy_out_wh",
+)  # fmt: skip
 
 
 def bdf_table(run: Run, steps: Iterable[StepResult], curve: Curve) -> pa.Table:
@@ -46,15 +50,22 @@ def bdf_table(run: Run, steps: Iterable[StepResult], curve: Curve) -> pa.Table:
             "Step Type": pa.array([step and step.step_type for step in known], pa.string()).take(count_of_row),
             "Step Time / s": _floats(curve.step_time_s),
             "Surface Temperature / degC": _floats(curve.temperature_degc),
+            **({} if curve.air_degc is None else {"Ambient Temperature / degC": _floats(curve.air_degc)}),
             **{name: _floats(values) for name, values in cumulative.items()},
             **{f"Step {name}": _floats(values - values[first_row]) for name, values in cumulative.items()},
         }
     )
 
 
-def steps_table(run: Run, steps: Mapping[PositionId, Sequence[StepResult]]) -> pa.Table:
+def steps_table(runs: Sequence[RunRecord]) -> pa.Table:
     """One row a cell and executed step. `dcir_ohm` is a pulse's longest value, the others are `dcir_<n>ms_ohm`."""
-    shorter = {_dcir_column(point) for results in steps.values() for step in results for point in _pulse(step)[:-1]}
+    every = [
+        (record.run, position, step)
+        for record in runs
+        for position, results in record.steps.items()
+        for step in results
+    ]
+    shorter = {_dcir_column(point) for _, _, step in every for point in _pulse(step)[:-1]}
     dcir = [name for _, name in sorted(shorter)]
     return _table(
         {
@@ -64,7 +75,7 @@ def steps_table(run: Run, steps: Mapping[PositionId, Sequence[StepResult]]) -> p
             "temperature_degc_max": float, "stop_reason": str, "dcir_ohm": float, **dict.fromkeys(dcir, float),
             "contact_ohm": float, "charge_source": str, "gap_s": float, "quality": str,
         },
-        [_step_row(run, position, step) for position, results in steps.items() for step in results],
+        [_step_row(*row) for row in every],
     )  # fmt: skip
 
 
@@ -74,7 +85,7 @@ def cells_table(cells: Sequence[CellResult]) -> pa.Table:
     return _table(
         {
             **{"cell_id": str, "position": str, "cell_type": str, "verdict": str, "grade": str, "reason_codes": str},
-            **{"capacity_ah": float, "dcir_ohm": float, "ocv_v": float, "energy_in_wh": float, "energy_out_wh": float},
+            **dict.fromkeys(_METRICS, float),
             **dict.fromkeys(genealogy, str),
         },
         [
@@ -86,11 +97,7 @@ def cells_table(cells: Sequence[CellResult]) -> pa.Table:
                 "verdict": cell.verdict,
                 "grade": cell.grade,
                 "reason_codes": ";".join(cell.reason_codes) or None,
-                "capacity_ah": cell.capacity_ah,
-                "dcir_ohm": cell.dcir_ohm,
-                "ocv_v": cell.ocv_v,
-                "energy_in_wh": cell.energy_in_wh,
-                "energy_out_wh": cell.energy_out_wh,
+                **{name: getattr(cell, name) for name in _METRICS},
             }
             for cell in cells
         ],

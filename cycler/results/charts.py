@@ -3,18 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, floor, log10
+from math import ceil, floor, inf, log10
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-WIDTH: Final = 760
-HEIGHT: Final = 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 84, 14, 44
+WIDTH: Final = 520
+HEIGHT: Final = 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 62, 12, 42
 _DOT = 6
 _LABEL = 50
-_STACK_MAX = 200
+_STACK_MAX = 110
+_LABELS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """What the cells that passed span, in data units, with their median."""
+
+    x: Sequence[float]
+    low: Sequence[float]
+    median: Sequence[float]
+    high: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +59,11 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineChart:
-    """Curves over each other; those that are highlighted come last, on top."""
+    """Curves over each other; those that are highlighted come last, on top. `area` and `middle` are of a `Band`."""
 
     title: str
+    area: str = ""
+    middle: str = ""
     x_name: str
     y_name: str
     x_ticks: Sequence[Tick]
@@ -107,23 +120,43 @@ def thinned(x: ArrayLike, y: ArrayLike, *, buckets: int = 150) -> tuple[list[flo
     return xs[rows].tolist(), ys[rows].tolist()
 
 
-def line_chart(title: str, x_name: str, y_name: str, lines: Sequence[Line]) -> LineChart | None:
-    """None where there is nothing to draw."""
+def line_chart(
+    title: str, x_name: str, y_name: str, lines: Sequence[Line], *, band: Band | None = None
+) -> LineChart | None:
+    """None where there is nothing to draw. Only so many of the highlighted lines carry their label."""
     lines = [line for line in lines if line.x]
-    if not lines:
+    if not lines and band is None:
         return None
-    x = _Axis.over([value for line in lines for value in line.x], _LEFT, WIDTH - _RIGHT)
-    y = _Axis.over([value for line in lines for value in line.y], HEIGHT - _BOTTOM, _TOP)
+    spans = [] if band is None else [(band.x, band.low), (band.x, band.high)]
+    spans += [(line.x, line.y) for line in lines]
+    x = _Axis.over([value for xs, _ in spans for value in xs], _LEFT, WIDTH - _RIGHT)
+    y = _Axis.over([value for _, ys in spans for value in ys], HEIGHT - _BOTTOM, _TOP)
     ordered = sorted(lines, key=lambda line: (line.style is not None, line.style or 0))
-    label_ys = _apart([y(line.y[-1]) for line in ordered if line.style is not None])
-    traces = []
-    for line in ordered:
-        points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(line.x, line.y, strict=True))
-        label_y = y(line.y[-1]) if line.style is None else label_ys.pop(0)
-        traces.append(
-            Trace(points=points, label=line.label, label_x=x(line.x[-1]) + 6, label_y=label_y, style=line.style)
-        )
-    return LineChart(title=title, x_name=x_name, y_name=y_name, x_ticks=x.ticks, y_ticks=y.ticks, traces=traces)
+    named = [line for line in ordered if line.style is not None and line.label][:_LABELS_MAX]
+    heights = dict(zip(map(id, named), _apart([y(line.y[-1]) for line in named], HEIGHT - _BOTTOM), strict=True))
+    return LineChart(
+        title=title,
+        x_name=x_name,
+        y_name=y_name,
+        x_ticks=x.ticks,
+        y_ticks=y.ticks,
+        area="" if band is None else _points(x, y, [*band.x, *reversed(band.x)], [*band.low, *reversed(band.high)]),
+        middle="" if band is None else _points(x, y, band.x, band.median),
+        traces=[
+            Trace(
+                points=_points(x, y, line.x, line.y),
+                label=line.label if line.style is None or id(line) in heights else "",
+                label_x=x(line.x[-1]) + 6,
+                label_y=heights.get(id(line), y(line.y[-1])),
+                style=line.style,
+            )
+            for line in ordered
+        ],
+    )
+
+
+def _points(x: "_Axis", y: "_Axis", xs: Sequence[float], ys: Sequence[float]) -> str:
+    return " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(xs, ys, strict=True))
 
 
 def strip(
@@ -149,12 +182,19 @@ def strip(
         placed.append((axis(value), stacks[column], verdict, "" if verdict == "pass" else label))
     tallest = max(*stacks.values(), 4)
     rise = min(pitch, _STACK_MAX / tallest)  # in a large lot the marks overlap
-    top, bottom = 34, round(34 + tallest * rise)
+    top, bottom = 52, round(52 + tallest * rise)
+    wanted = [label for _, _, _, label in placed if label]
+    if len(wanted) > _LABELS_MAX:  # then only those that this metric speaks against
+        bounds = (-inf if low is None else low, inf if high is None else high)
+        wanted = [label for value, _, label in cells if not bounds[0] <= value <= bounds[1]][:_LABELS_MAX]
     dots: list[Dot] = []
     for x, level, verdict, label in placed:
-        y = bottom - _DOT - 1 - rise * (level - 1)
-        beside = [dot.label_y for dot in dots if label and dot.label and x - dot.x < _LABEL]
-        dots.append(Dot(x=x, y=y, verdict=verdict, label=label, label_y=min([y - 11, *(at - 13 for at in beside)])))
+        label_y = bottom - _DOT - 12 - rise * (stacks[round(x / pitch)] - 1)
+        name = label if label in wanted else ""
+        near = sorted((dot.label_y for dot in dots if dot.label and abs(x - dot.x) < _LABEL), reverse=True)
+        for taken_y in near if name else ():
+            label_y = taken_y - 13 if abs(taken_y - label_y) < 13 else label_y
+        dots.append(Dot(x=x, y=bottom - _DOT - 1 - rise * (level - 1), verdict=verdict, label=name, label_y=label_y))
     return Strip(
         title=title,
         x_name=x_name,
@@ -201,10 +241,14 @@ def _round_step(at_least: float) -> float:
     return next(factor * decade for factor in (1, 2, 5, 10) if factor * decade >= at_least * (1 - 1e-9))
 
 
-def _apart(heights: Sequence[float], gap: float = 13.0) -> list[float]:
-    """The same heights, moved as little as keeps labels from lying on each other, in the same order."""
+def _apart(heights: Sequence[float], lowest: float, gap: float = 13.0) -> list[float]:
+    """The same heights, moved so that labels lie neither on each other nor below `lowest`, in the same order."""
     order = sorted(range(len(heights)), key=heights.__getitem__)
     moved = list(heights)
     for above, below in pairwise(order):
         moved[below] = max(moved[below], moved[above] + gap)
+    bound = lowest
+    for index in reversed(order):
+        moved[index] = min(moved[index], bound)
+        bound = moved[index] - gap
     return moved

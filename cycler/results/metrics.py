@@ -1,14 +1,75 @@
 """The numbers of a cell, from the numbers of its steps. `None` where the run did not measure it, or not validly."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from math import isnan
 from typing import Final
 
+from cycler.model.cell import LedgerState
 from cycler.model.results import NAS_PER_AH, StepResult, StopReason
 
 CAPACITY_TAG: Final = "cap"
+ENERGISED_RATIO: Final = 1e-5  # of rated
+OCV_TAGS: Final = ("ocv1", "ocv2")
 ELECTRICAL_ENDS: Final[frozenset[StopReason]] = frozenset({"voltage", "current"})
-"""A discharge that ended by one of these went down to the end."""
+"""A charge or discharge that ended by one of these went to the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeCycle:
+    """A cycle that began empty and ended empty, so that what went in and what came out can be compared."""
+
+    cycle: int
+    charged_ah: float
+    discharged_ah: float
+    charged_wh: float
+    discharged_wh: float
+
+    @property
+    def efficiency_ratio(self) -> float:
+        """Discharge over charge."""
+        return self.discharged_ah / self.charged_ah
+
+    @property
+    def charge_v(self) -> float:
+        """Mean voltage of what went in."""
+        return self.charged_wh / self.charged_ah
+
+    @property
+    def discharge_v(self) -> float:
+        """Mean voltage of what came out."""
+        return self.discharged_wh / self.discharged_ah
+
+
+def whole_cycles(
+    steps: Sequence[StepResult], state: LedgerState, earlier: Sequence[StepResult] = ()
+) -> tuple[WholeCycle, ...]:
+    """Those whose charge begins where the discharge ends, in order.
+
+    The first one is whole only for a cell that had never been charged: `state` is that before these steps, `earlier`
+    what other recipes have put into it since it was filled.
+    """
+    cycles = []
+    before = list(earlier)
+    was_empty = state == "filled" or bool(earlier)
+    for cycle, members in groupby(steps, key=lambda step: step.cycle):
+        these = [*before, *members]
+        moving = [step for step in these if step.step_type in {"charge", "discharge"}]
+        is_empty = bool(moving) and _reaches_the_end(moving[-1]) and moving[-1].step_type == "discharge"
+        if was_empty and is_empty and all(step.charge_source != "unknown" for step in these):
+            cycles.append(_cycle(cycle, these))
+        before, was_empty = [], is_empty
+    return tuple(whole for whole in cycles if whole.charged_ah > 0 and whole.discharged_ah > 0)
+
+
+def first_cycle_efficiency(
+    steps: Sequence[StepResult], state: LedgerState, earlier: Sequence[StepResult] = ()
+) -> float | None:
+    """Discharge over all charge of the first cycle of the cell's life, precharge and contact check included."""
+    if state != "filled" and not earlier:
+        return None
+    return next((whole.efficiency_ratio for whole in whole_cycles(steps, state, earlier) if whole.cycle == 1), None)
 
 
 def capacity_steps(steps: Sequence[StepResult]) -> tuple[StepResult, ...]:
@@ -17,9 +78,7 @@ def capacity_steps(steps: Sequence[StepResult]) -> tuple[StepResult, ...]:
     Those tagged `cap`; without any, the discharges that went down to their voltage or to their taper.
     """
     tagged = tuple(step for step in steps if step.tag == CAPACITY_TAG)
-    return tagged or tuple(
-        step for step in steps if step.step_type == "discharge" and step.stop_reason in ELECTRICAL_ENDS
-    )
+    return tagged or tuple(step for step in steps if step.step_type == "discharge" and _reaches_the_end(step))
 
 
 def capacity_step(steps: Sequence[StepResult]) -> StepResult | None:
@@ -33,21 +92,18 @@ def capacity_ah(steps: Sequence[StepResult]) -> float | None:
     return None if step is None else step.moved.discharged_nas / NAS_PER_AH
 
 
-def cycle_efficiency_ratio(steps: Sequence[StepResult]) -> float | None:
-    """Discharge over charge of the cycle in which the capacity was measured.
+def cycle_efficiency_ratio(
+    steps: Sequence[StepResult], state: LedgerState, earlier: Sequence[StepResult] = ()
+) -> float | None:
+    """Discharge over charge of the cycle in which the capacity was measured, if that cycle is whole.
 
-    None unless the cycle is whole: its charge has to begin where its discharge ends, after an earlier discharge to the
-    end. A cell that came half full would otherwise give more than it took.
+    A cell that came half full would otherwise give more than it took.
     """
     measured = capacity_step(steps)
-    if measured is None:
-        return None
-    before = [step for step in steps if step.cycle < measured.cycle and step.step_type in {"charge", "discharge"}]
-    if not before or before[-1].step_type != "discharge" or before[-1].stop_reason not in ELECTRICAL_ENDS:
-        return None
-    cycle = [step.moved for step in steps if step.cycle == measured.cycle]
-    charged_nas = sum(moved.charged_nas for moved in cycle)
-    return sum(moved.discharged_nas for moved in cycle) / charged_nas if charged_nas else None
+    cycles = () if measured is None else whole_cycles(steps, state, earlier)
+    return next(
+        (whole.efficiency_ratio for whole in cycles if measured is not None and whole.cycle == measured.cycle), None
+    )
 
 
 def pulse_steps(steps: Sequence[StepResult]) -> tuple[StepResult, ...]:
@@ -55,9 +111,14 @@ def pulse_steps(steps: Sequence[StepResult]) -> tuple[StepResult, ...]:
     return tuple(step for step in steps if step.pulse or step.step_type == "dcir")
 
 
+def pulse_step(steps: Sequence[StepResult]) -> StepResult | None:
+    """The last valid one of `pulse_steps`."""
+    return _last(step for step in pulse_steps(steps) if step.is_valid)
+
+
 def dcir_ohm(steps: Sequence[StepResult]) -> float | None:
     """The longest value of the last valid pulse."""
-    step = _last(step for step in pulse_steps(steps) if step.is_valid)
+    step = pulse_step(steps)
     if step is None or not step.pulse:
         return None
     return max(step.pulse, key=lambda point: point.nominal_s).resistance_ohm
@@ -68,9 +129,27 @@ def contact_ohm(steps: Sequence[StepResult]) -> float | None:
     return max((step.contact_ohm for step in steps if step.contact_ohm is not None), default=None)
 
 
+def rests(steps: Iterable[StepResult]) -> tuple[StepResult, ...]:
+    """The steps in which the cell was left alone."""
+    return tuple(step for step in steps if step.step_type in {"rest", "ocv"})
+
+
 def ocv_v(steps: Sequence[StepResult]) -> float | None:
     """The end of the last rest."""
-    return _end_voltage_v(_last(step for step in steps if step.step_type in {"rest", "ocv"}))
+    return _end_voltage_v(_last(rests(steps)))
+
+
+def k_v_per_h(steps: Sequence[StepResult]) -> float | None:
+    """Self-discharge: the fall per hour from the end of the rest tagged `ocv1` to that of the one tagged `ocv2`.
+
+    Temperature is not compensated. None where the second does not end after the first.
+    """
+    first, second = (_last(step for step in rests(steps) if step.tag == tag and step.is_valid) for tag in OCV_TAGS)
+    first_v, second_v = _end_voltage_v(first), _end_voltage_v(second)
+    if first is None or second is None or first_v is None or second_v is None:
+        return None
+    apart_s = second.started_s + second.duration_s - first.started_s - first.duration_s
+    return (first_v - second_v) / (apart_s / 3600) if apart_s > 0 else None
 
 
 def end_voltage_v(steps: Sequence[StepResult]) -> float | None:
@@ -86,6 +165,26 @@ def energy_in_wh(steps: Iterable[StepResult]) -> float:
 def energy_out_wh(steps: Iterable[StepResult]) -> float:
     """All that came out, at the cell."""
     return sum(step.moved.discharged_nws for step in steps) / NAS_PER_AH
+
+
+def was_energised(steps: Iterable[StepResult], rated_ah: float) -> bool:
+    """Whether more charge was moved than a meter's noise counts; the micro-charge of a contact check is far more."""
+    noise_nas = ENERGISED_RATIO * rated_ah * NAS_PER_AH
+    return any(step.moved.charged_nas + step.moved.discharged_nas > noise_nas for step in steps)
+
+
+def _reaches_the_end(step: StepResult) -> bool:
+    return step.stop_reason in ELECTRICAL_ENDS
+
+
+def _cycle(cycle: int, steps: Sequence[StepResult]) -> WholeCycle:
+    return WholeCycle(
+        cycle=cycle,
+        charged_ah=sum(step.moved.charged_nas for step in steps) / NAS_PER_AH,
+        discharged_ah=sum(step.moved.discharged_nas for step in steps) / NAS_PER_AH,
+        charged_wh=energy_in_wh(steps),
+        discharged_wh=energy_out_wh(steps),
+    )
 
 
 def _last(steps: Iterable[StepResult]) -> StepResult | None:

@@ -2,106 +2,91 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from cycler.model.alarm import AlarmCode
 from cycler.model.cell import Cell
 from cycler.model.cell_type import Band, CellType
 from cycler.model.rack import PositionId
 from cycler.model.results import CellOutcome, CellResult, StepResult, Verdict
-from cycler.model.run import Run
 from cycler.results import metrics
-
-QUARANTINE_CODES: Final = frozenset({"SHORT", "REVERSED"}) | {
-    f"TRIP_{trip.value}"
-    for trip in (
-        AlarmCode.OVER_VOLTAGE,
-        AlarmCode.UNDER_VOLTAGE,
-        AlarmCode.OVER_TEMPERATURE,
-        AlarmCode.TEMPERATURE_RISE_RATE,
-        AlarmCode.REVERSE_POLARITY,
-        AlarmCode.FAST_VOLTAGE_DROP,
-        AlarmCode.ELECTROLYTE_LEAK,
-    )
-}
-"""Inner short, heat, overcharge, deep discharge, reversal, leak: such a cell is not energised again."""
-
-_CELL_TRIPS: Final = {
-    f"TRIP_{trip.value}"
-    for trip in (
-        AlarmCode.STEP_OVER_CAPACITY,
-        AlarmCode.CUMULATED_OVER_CAPACITY,
-        AlarmCode.OVER_ENERGY,
-        AlarmCode.TEMPERATURE_TO_TRAY_MEAN,
-        AlarmCode.INITIAL_VOLTAGE_HIGH,
-        AlarmCode.INITIAL_VOLTAGE_LOW,
-        AlarmCode.VOLTAGE_DOES_NOT_FOLLOW,
-        AlarmCode.VOLTAGE_RATE_WINDOW,
-        AlarmCode.STEP_TIMEOUT,
-        AlarmCode.TOTAL_TIMEOUT,
-        AlarmCode.VOLTAGE_TIME_TEST,
-        AlarmCode.CHARGE_RATIO_WINDOW,
-    )
-}
-_NOT_THE_CELL: Final = frozenset(
-    {"SENSE_OPEN", "CROSSED_SENSE", "BAD_CONTACT", "LOST_CONTACT", "WRONG_TRAY", "INTERRUPTED", "STATE_CONTRADICTED"}
-)
-"""Says nothing against the cell itself: it may try again."""
+from cycler.results.cell_record import CellRecord
+from cycler.results.chemistry import chemistry_signs
+from cycler.results.plating import plating_signs
+from cycler.results.reasons import HEAT_TRIPS, decides_before, reason
+from cycler.results.self_discharge import leak_signs
+from cycler.results.sensors import sensor_signs
+from cycler.results.signs import Sign, lots
 
 _WORSE: Final = {
     ("capacity_ah", "low"): "LOW_CAPACITY",
     ("dcir_ohm", "high"): "HIGH_DCIR",
     ("contact_ohm", "high"): "BAD_CONTACT",
+    ("first_cycle_efficiency", "low"): "LOW_EFFICIENCY",
+    ("k_v_per_h", "high"): "HIGH_K",
 }
 
 
-def lot_results(
-    run: Run,
-    cell_types: Mapping[str, CellType],
-    steps: Mapping[PositionId, Sequence[StepResult]],
-    outcomes: Mapping[PositionId, CellOutcome],
-) -> tuple[CellResult, ...]:
-    """Every cell of the run, in the order of its positions (A2 before A10). Without an outcome it was interrupted."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedCell:
+    """A cell with its verdict and what, beside its own limits, speaks against it."""
+
+    record: CellRecord
+    result: CellResult
+    signs: tuple[Sign, ...] = ()
+
+
+def judged(records: Sequence[CellRecord]) -> tuple[JudgedCell, ...]:
+    """Every cell, judged by itself and beside its lot, in the order of the positions (A2 before A10)."""
+    signs: dict[PositionId, list[Sign]] = {}
+    for lot in lots(records):
+        for rule in (chemistry_signs, leak_signs, plating_signs, sensor_signs):
+            for position, sign in rule(lot).items():
+                signs.setdefault(position, []).append(sign)
     return tuple(
-        cell_result(
-            run.cells[at],
-            cell_types[run.cells[at].cell_type],
-            outcomes.get(at) or never_ended(run.cells[at], at),
-            steps.get(at, ()),
-        )
-        for at in sorted(run.cells, key=place_order)
+        judged_cell(record, signs.get(record.position, ()))
+        for record in sorted(records, key=lambda record: place_order(record.position))
     )
+
+
+def judged_cell(record: CellRecord, signs: Sequence[Sign] = ()) -> JudgedCell:
+    """One cell, with the signs that its lot shows against it.
+
+    A limit is judged only where the run measured its metric; what it measured but not validly asks for a re-test.
+    """
+    outcome, steps = record.outcome, record.steps
+    signs = _believed(signs)
+    found = {
+        "capacity_ah": metrics.capacity_ah(steps),
+        "first_cycle_efficiency": metrics.first_cycle_efficiency(steps, record.cell.state, record.earlier),
+        "dcir_ohm": metrics.dcir_ohm(steps),
+        "contact_ohm": metrics.contact_ohm(steps),
+        "k_v_per_h": metrics.k_v_per_h(steps),
+    }
+    own = _codes_of_metrics(record.cell_type, found, steps) if outcome.ended == "completed" else _code_of_end(outcome)
+    codes = _ordered([*own, *(sign.code for sign in signs)])
+    verdict = _verdict(record, codes)
+    result = CellResult(
+        cell=record.cell.cell_id,
+        position=record.position,
+        cell_type=record.cell.cell_type,
+        verdict=verdict,
+        grade=_grade(record.cell_type, found) if verdict == "pass" else None,
+        reason_codes=codes,
+        cycle_efficiency_ratio=metrics.cycle_efficiency_ratio(steps, record.cell.state, record.earlier),
+        ocv_v=metrics.ocv_v(steps),
+        end_voltage_v=metrics.end_voltage_v(steps),
+        energy_in_wh=metrics.energy_in_wh(steps),
+        energy_out_wh=metrics.energy_out_wh(steps),
+        genealogy=record.cell.genealogy,
+        **found,
+    )
+    return JudgedCell(record=record, result=result, signs=signs)
 
 
 def never_ended(cell: Cell, position: PositionId) -> CellOutcome:
     """The outcome of a cell whose run was interrupted before it had one."""
     return CellOutcome(cell=cell.cell_id, position=position, ended="stopped", detail="The run never ended.")
-
-
-def cell_result(cell: Cell, cell_type: CellType, outcome: CellOutcome, steps: Sequence[StepResult]) -> CellResult:
-    """A limit is judged only where the run measured its metric; what it measured but not validly asks for a re-test."""
-    found = {
-        "capacity_ah": metrics.capacity_ah(steps),
-        "dcir_ohm": metrics.dcir_ohm(steps),
-        "contact_ohm": metrics.contact_ohm(steps),
-    }
-    codes = _codes_of_the_end(outcome) if outcome.ended != "completed" else _codes_of_metrics(cell_type, found, steps)
-    verdict = _verdict(outcome, codes)
-    return CellResult(
-        cell=cell.cell_id,
-        position=outcome.position,
-        cell_type=cell.cell_type,
-        verdict=verdict,
-        grade=_grade(cell_type, found) if verdict == "pass" else None,
-        reason_codes=codes,
-        cycle_efficiency_ratio=metrics.cycle_efficiency_ratio(steps),
-        ocv_v=metrics.ocv_v(steps),
-        end_voltage_v=metrics.end_voltage_v(steps),
-        energy_in_wh=metrics.energy_in_wh(steps),
-        energy_out_wh=metrics.energy_out_wh(steps),
-        genealogy=cell.genealogy,
-        **found,
-    )
 
 
 def place_order(position: PositionId) -> tuple[tuple[str, int], ...]:
@@ -120,36 +105,52 @@ def limit_code(metric: str, value: float, band: Band) -> str | None:
     return _WORSE.get((metric, side), "STATE_CONTRADICTED")
 
 
-def _codes_of_the_end(outcome: CellOutcome) -> tuple[str, ...]:
+def _believed(signs: Sequence[Sign]) -> tuple[Sign, ...]:
+    """A leak warms a cell: then the sensor may well be right."""
+    leaks = any(sign.code == "SELF_DISCHARGE" for sign in signs)
+    return tuple(sign for sign in signs if not (leaks and sign.code == "TEMPERATURE"))
+
+
+def _code_of_end(outcome: CellOutcome) -> list[str]:
     """The code that control gave; a run that was stopped from outside has none of its own."""
     if outcome.code is not None:
-        return (outcome.code,)
-    return ("INTERRUPTED",) if outcome.ended == "stopped" else ()
+        return [outcome.code]
+    return ["INTERRUPTED"] if outcome.ended == "stopped" else []
 
 
-def _codes_of_metrics(
-    cell_type: CellType, found: Mapping[str, float | None], steps: Sequence[StepResult]
-) -> tuple[str, ...]:
+def _codes_of_metrics(cell_type: CellType, found: Mapping[str, float | None], steps: Sequence[StepResult]) -> list[str]:
     codes: list[str] = []
+    sources = {"capacity_ah": metrics.capacity_step(steps), "dcir_ohm": metrics.pulse_step(steps)}
     for metric, band in cell_type.limits.items():
         if (value := found.get(metric)) is not None and (code := limit_code(metric, value, band)):
-            codes.append(code)
+            source = sources.get(metric)
+            # Capacity and resistance follow the temperature: where that was off, it fails no cell.
+            codes.append("TEMPERATURE" if source is not None and "TEMPERATURE" in source.quality else code)
     for metric, meant in (("capacity_ah", metrics.capacity_steps(steps)), ("dcir_ohm", metrics.pulse_steps(steps))):
         if meant and found[metric] is None:
             codes.append("INTERRUPTED")
-    return tuple(sorted(dict.fromkeys(codes), key=_NOT_THE_CELL.__contains__))
+    return codes
 
 
-def _verdict(outcome: CellOutcome, codes: tuple[str, ...]) -> Verdict:
-    deciding = codes[0] if codes else None
-    if deciding in QUARANTINE_CODES:
-        return "quarantine"
-    if outcome.ended == "not-started":
-        return "not-run"
-    if deciding is None:
-        return "pass" if outcome.ended == "completed" else "fail"
-    equipment_tripped = outcome.ended == "tripped" and deciding not in _CELL_TRIPS
-    return "retest" if deciding in _NOT_THE_CELL or equipment_tripped else "fail"
+def _ordered(codes: Sequence[str]) -> tuple[str, ...]:
+    """The deciding one first. A trip by heat that only the sensor saw is the sensor's."""
+    distinct = sorted(dict.fromkeys(codes), key=decides_before)
+    if "TEMPERATURE" in distinct and distinct[0] in HEAT_TRIPS:
+        distinct.sort(key=lambda code: code != "TEMPERATURE")
+    return tuple(distinct)
+
+
+def _verdict(record: CellRecord, codes: Sequence[str]) -> Verdict:
+    outcome = record.outcome
+    energised = outcome.ended != "not-started" and metrics.was_energised(
+        record.steps, record.cell_type.rated_capacity_ah
+    )
+    if codes:
+        deciding = reason(codes[0])
+        return deciding.verdict if energised or outcome.ended == "completed" else deciding.unstarted
+    if outcome.ended == "completed":
+        return "pass"
+    return "fail" if energised else "not-run"
 
 
 def _grade(cell_type: CellType, found: Mapping[str, float | None]) -> str | None:

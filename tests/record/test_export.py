@@ -28,7 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cycler.model.results import CellOutcome, CellResult, PulsePoint
-from cycler.record.export import event_hash, export_run
+from cycler.record.export import event_hash, export_runs
 from cycler.record.reader import Reader
 from sims.loop import run_virtual
 
@@ -89,7 +89,7 @@ def export(store: Path, directory: Path, **options: Any) -> Path:
     with Reader(store) as reader:
         record, curves = reader.record(RUN_ID), reader.curves(RUN_ID)
     facts = {"version": "0.1.0", "config_hash": "sha256:11", "seed": 7, **options}
-    export_run(directory, record, curves, RESULTS, **facts)
+    export_runs(directory, [(record, curves)], RESULTS, **facts)
     return directory
 
 
@@ -136,6 +136,27 @@ def test_wall_time_goes_on_from_the_runs_start(files: Path) -> None:
 
 def test_a_missing_value_is_null(files: Path) -> None:
     assert table(files / "c-2.bdf.parquet")["Surface Temperature / degC"] == [25, None, 31.5, 31.5, 26, 26, 30]
+
+
+def test_the_air_of_the_chamber_stands_beside_each_sample_that_it_was_read_near_to(tmp_path: Path) -> None:
+    nan = float("nan")
+
+    async def main() -> None:
+        async with recording(tmp_path / "store") as recorder:
+            handle = recorder.start_run(TRAY)[A2]
+            for at_s, air_degc in ((0.0, 25.0), (60.0, 25.5), (120.0, nan), (180.0, 26.0)):
+                recorder.air(RUN_ID, at_s, air_degc)
+            for at_s in (10.0, 31.0, 119.0, 200.0, 1000.0):
+                recorder.sample(handle, 1, 1, at_s, at_s, 3.7, 1.0, 25.0, 0, 0, 0, 0)
+                await asyncio.sleep(60)
+            recorder.step_result(A2, CHARGE)
+            recorder.outcome(ended(A2))
+
+    run_virtual(main())
+    curve = table(export(tmp_path / "store", tmp_path / "files") / "c-2.bdf.parquet")
+    assert curve["Ambient Temperature / degC"] == [25.0, 25.5, None, 26.0, None]
+    names = list(curve)
+    assert names.index("Ambient Temperature / degC") == names.index("Surface Temperature / degC") + 1
 
 
 def test_a_cell_that_was_never_energised_has_a_row_and_no_curve(files: Path) -> None:
@@ -202,8 +223,8 @@ def test_a_cells_name_can_not_lead_out_of_the_directory(store: Path, tmp_path: P
         record, curves = reader.record(RUN_ID), reader.curves(RUN_ID)
     wicked = replace(TRAY.cells[A2], cell_id="../../c-2")
     run = replace(record.run, cells={**record.run.cells, A2: wicked})
-    written = export_run(
-        tmp_path / "out", replace(record, run=run), curves, RESULTS, version="", config_hash="", seed=None
+    written = export_runs(
+        tmp_path / "out", [(replace(record, run=run), curves)], RESULTS, version="", config_hash="", seed=None
     )
     assert {path.parent for path in written} == {tmp_path / "out"}
     assert (tmp_path / "out" / "..%2F..%2Fc-2.bdf.parquet").exists()

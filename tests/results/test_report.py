@@ -16,9 +16,10 @@ from cycler.model.cell import CellId
 from cycler.model.cell_type import Band, CellType
 from cycler.model.results import CellOutcome, Counters
 from cycler.model.run import Run
+from cycler.results.cell_record import CellRecord
 from cycler.results.charts import Line, line_chart, strip, thinned
-from cycler.results.report import ReportCell, render_report
-from cycler.results.verdict import cell_result
+from cycler.results.report import render_report
+from cycler.results.verdict import judged
 
 NMC = CellType(
     name="nmc", chemistry="nmc811", rated_capacity_ah=5.0, rated_energy_wh=18.0, mass_kg=0.07, envelopes={},
@@ -32,14 +33,22 @@ VOID = {"meta", "link", "br", "use", "rect", "line", "path", "circle", "img", "h
 class Curve:
     elapsed_s: NDArray[np.float64]
     step_count: NDArray[np.int64]
+    step_time_s: NDArray[np.float64]
     voltage_v: NDArray[np.float64]
+    current_a: NDArray[np.float64]
+    temperature_degc: NDArray[np.float64]
+    charged_ah: NDArray[np.float64]
     discharged_ah: NDArray[np.float64]
 
 
 CURVE = Curve(
     elapsed_s=np.linspace(0, 7800, 100),
     step_count=np.repeat([1, 2, 3, 3], 25),
+    step_time_s=np.tile(np.linspace(0, 3600, 50), 2),
     voltage_v=np.linspace(4.2, 2.5, 100),
+    current_a=np.full(100, -5.0),
+    temperature_degc=np.full(100, np.nan),
+    charged_ah=np.zeros(100),
     discharged_ah=np.linspace(0, 5, 100),
 )
 
@@ -47,21 +56,18 @@ CURVE = Curve(
 def report_of(run: Run, *, low: bool) -> str:
     steps = {A2: [CHARGE, REST, LOW if low else DISCHARGE], A10: []}
     absent = CellOutcome(cell=run.cells[A10].cell_id, position=A10, ended="not-started", code="ABSENT")
-    return render_report(
-        run,
-        {"nmc": NMC},
-        [
-            ReportCell(
-                result=cell_result(run.cells[at], NMC, outcome, steps[at]),
-                outcome=outcome,
-                steps=steps[at],
-                samples=CURVE if steps[at] else None,
-            )
-            for at, outcome in ((A2, ended(A2)), (A10, absent))
-        ],
-        version="0.1.0",
-        config_hash="sha256:11",
-    )
+    records = [
+        CellRecord(
+            run=run,
+            position=at,
+            cell_type=NMC,
+            outcome=outcome,
+            steps=steps[at],
+            samples=CURVE if steps[at] else None,
+        )
+        for at, outcome in ((A2, ended(A2)), (A10, absent))
+    ]
+    return render_report(judged(records), version="0.1.0", config_hash="sha256:11")
 
 
 class Balance(HTMLParser):
@@ -93,6 +99,13 @@ class Balance(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+
+
+def test_the_tray_map_shows_every_place_with_its_verdict() -> None:
+    text = report_of(TRAY, low=True)
+    assert '<span class="slot fail">' in text
+    assert '<span class="slot not-run">' in text
+    assert text.count('<span class="slot empty">') == 8  # A1, and from A3 to A9
 
 
 def words_of(text: str) -> str:

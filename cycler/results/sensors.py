@@ -1,0 +1,108 @@
+"""Whether a temperature input can be believed: cells that stand side by side and carry little current are equally warm.
+
+Heat from a current is gone some ten minutes after it. A reading that stays away from the neighbours' for longer comes
+from the sensor, or from a leak; a leak that warms a cell so much moves its voltage away from theirs, too. Only where
+that is as it should be, the sensor is to blame.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cycler.model.rack import PositionId
+from cycler.results.cell_record import CellRecord, Floats
+from cycler.results.signs import LOT_MIN, Sign, scatter, voltage_v_at
+
+DEVIATION_K: Final = 4.0  # two sensors of ±1 K in a chamber that is uniform to ±1 K
+QUIET_C_RATE: Final = 1 / 8
+QUIET_S_MIN: Final = 1800.0
+VOLTAGE_SCATTER_V_MIN: Final = 2e-3
+ORDINARY_SIGMAS: Final = 6.0
+STAYS_RATIO: Final = 0.7  # of heat that has no source, a third is left by then
+
+_GRID_S: Final = 60.0
+
+
+def sensor_signs(lot: Sequence[CellRecord]) -> Mapping[PositionId, Sign]:
+    """Cells whose temperature input stayed away from the median of the others without a current to explain it."""
+    seen = [record for record in lot if record.samples is not None and len(record.samples.elapsed_s) > 1]
+    if len(seen) < LOT_MIN:
+        return {}
+    end_s = max(float(record.samples.elapsed_s[-1]) for record in seen if record.samples is not None)
+    grid_s = np.arange(0.0, end_s + _GRID_S, _GRID_S)
+    degc = np.array([_on_grid(record, grid_s) for record in seen])
+    enough = np.isfinite(degc).sum(axis=0) >= LOT_MIN
+    if not enough.any():
+        return {}
+    median_degc = np.full(len(grid_s), np.nan)
+    median_degc[enough] = np.nanmedian(degc[:, enough], axis=0)
+    found = {}
+    for record, own_degc in zip(seen, degc, strict=True):
+        away_k = own_degc - median_degc
+        worst = _stays_away(away_k, _quiet(record, grid_s))
+        if worst is None or not _is_ordinary(record, seen, float(grid_s[worst])):
+            continue
+        found[record.position] = Sign(
+            code="TEMPERATURE",
+            expected=f"Within {DEVIATION_K:g} K of its neighbours when there is no current to warm it: "
+            f"{median_degc[worst]:.1f} °C.",
+            came=f"The sensor says {own_degc[worst]:.1f} °C, {abs(away_k[worst]):.1f} K "
+            f"{'above' if away_k[worst] > 0 else 'below'} them, and stays there; the cell's voltage is like theirs.",
+            step_counts=_steps_away(record, grid_s, away_k),
+        )
+    return found
+
+
+def _is_ordinary(record: CellRecord, lot: Sequence[CellRecord], at_s: float) -> bool:
+    """Whether the cell's voltage at this time of the run was that of its lot, at the same time of the same step."""
+    assert record.samples is not None  # noqa: S101 (the caller looked)
+    row = max(int(np.searchsorted(record.samples.elapsed_s, at_s, side="right")) - 1, 0)
+    step_count, step_time_s = int(record.samples.step_count[row]), float(record.samples.step_time_s[row])
+    volts = np.array([voltage_v_at(other, step_count, step_time_s) for other in lot])
+    median_v, sigma_v = scatter(volts, least=VOLTAGE_SCATTER_V_MIN)
+    return bool(abs(voltage_v_at(record, step_count, step_time_s) - median_v) <= ORDINARY_SIGMAS * sigma_v)
+
+
+def _on_grid(record: CellRecord, grid_s: Floats) -> Floats:
+    assert record.samples is not None  # noqa: S101 (the caller looked)
+    elapsed_s, degc = record.samples.elapsed_s, record.samples.temperature_degc
+    known = np.isfinite(degc)
+    if not known.any():
+        return np.full(len(grid_s), np.nan)
+    return np.interp(grid_s, elapsed_s[known], degc[known], left=np.nan, right=np.nan)
+
+
+def _quiet(record: CellRecord, grid_s: Floats) -> NDArray[np.bool_]:
+    assert record.samples is not None  # noqa: S101 (the caller looked)
+    current_a = np.interp(grid_s, record.samples.elapsed_s, np.abs(np.nan_to_num(record.samples.current_a)))
+    quiet: NDArray[np.bool_] = current_a <= QUIET_C_RATE * record.cell_type.rated_capacity_ah
+    return quiet
+
+
+def _stays_away(away_k: Floats, quiet: NDArray[np.bool_]) -> int | None:
+    """Where on the grid a quiet stretch ended with the deviation still there; the largest one."""
+    padded = np.concatenate(([False], quiet & np.isfinite(away_k), [False])).astype(np.int8)
+    starts, ends = np.flatnonzero(np.diff(padded) == 1), np.flatnonzero(np.diff(padded) == -1) - 1
+    points = int(QUIET_S_MIN / _GRID_S)
+    worst: int | None = None
+    for start, last in zip(starts.tolist(), ends.tolist(), strict=True):
+        if last - start < points:
+            continue
+        then_k, now_k = np.abs(away_k[start : last + 1 - points]), np.abs(away_k[start + points : last + 1])
+        stays = np.flatnonzero((now_k > DEVIATION_K) & (now_k >= STAYS_RATIO * then_k))
+        if len(stays):
+            largest = start + points + int(stays[np.argmax(now_k[stays])])
+            worst = largest if worst is None or abs(away_k[largest]) > abs(away_k[worst]) else worst
+    return worst
+
+
+def _steps_away(record: CellRecord, grid_s: Floats, away_k: Floats) -> tuple[int, ...]:
+    """The steps in which the deviation showed."""
+    times_s = grid_s[np.abs(np.nan_to_num(away_k)) > DEVIATION_K]
+    return tuple(
+        step.step_count
+        for step in record.steps
+        if ((times_s >= step.started_s) & (times_s <= step.started_s + step.duration_s)).any()
+    )
