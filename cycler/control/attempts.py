@@ -6,7 +6,7 @@ from collections import deque
 
 LOSSES_MAX = 3
 LOSSES_WITHIN_S = 60.0
-BACK_OFF_S_MIN = 0.5
+BACK_OFF_S_MIN = 2.0  # a short trouble on the wire is over before three tries are used up
 BACK_OFF_S_MAX = 30.0
 
 

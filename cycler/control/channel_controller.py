@@ -3,15 +3,19 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import nan
+from typing import Protocol
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import ApplyResult
 from cycler.contract.errors import DeviceError
-from cycler.contract.order import Applied
-from cycler.contract.sweep import ChannelId
+from cycler.contract.order import Applied, Order
+from cycler.contract.sweep import ChannelId, Sweep
 from cycler.control.machine_events import (
+    EdgeDue,
+    LatchPassed,
     MachineEvent,
     OrderDue,
+    PhaseHeld,
     RunEnd,
     RunOver,
     SampleDue,
@@ -22,12 +26,25 @@ from cycler.control.machine_events import (
 from cycler.control.order_builder import order_for
 from cycler.control.outbox import Command, Off, Step
 from cycler.control.step_machine import StepMachine
-from cycler.model.cell import Cell
+from cycler.model.cell import Cell, LedgerState
 from cycler.model.rack import PositionId
-from cycler.model.results import NAS_PER_AH, CellOutcome, Event, StopReason
+from cycler.model.results import NAS_PER_AH, CellOutcome, Event, Sample, StopReason
 from cycler.record.recorder import Recorder
 
 EventValue = str | int | float | bool | None
+
+
+class Beside(Protocol):
+    """Who sees a cell beside the others of its run."""
+
+    def take(self, controller: "ChannelController", sweep: Sweep) -> None:
+        """A reading in a step that the whole bay decides about."""
+
+    def on_held(self) -> None:
+        """Its phase in force waits for the others."""
+
+    def on_over(self) -> None:
+        """Nobody has to wait for it any more."""
 
 
 class ChannelController:
@@ -46,8 +63,12 @@ class ChannelController:
         handle: int,
         utcnow: Callable[[], datetime],
         on_closed: Callable[[], None],
+        beside: Beside | None = None,
     ) -> None:
-        """`row` is the channel's place in its device's sweeps, `handle` the recorder's name for this cell's samples."""
+        """`row` is the channel's place in its device's sweeps, `handle` the recorder's name for this cell's samples.
+
+        Without anybody `beside` it the cell never leaves a held phase.
+        """
         self.position = position
         self.cell = cell
         self.channel = channel
@@ -55,19 +76,29 @@ class ChannelController:
         self.machine = machine
         self.temperature_degc = nan  # kept up to date by the temperature loop; NaN when it is stale
         self.outcome: CellOutcome | None = None
-        self._capabilities = capabilities
+        self.capabilities = capabilities
+        self.ledger: LedgerState = cell.state  # what is known of the cell by now
         self._recorder = recorder
         self._handle = handle
         self._utcnow = utcnow
         self._on_closed = on_closed
+        self._beside = beside
         self._started_utc = utcnow()
         self._given: Step | None = None  # the order that the machine waits for, or that is in force
+        self._was_energised = False  # at least by an order
 
     def start(self, taken_s: float, *, voltage_v: float) -> Sequence[Command]:
         """Begin the run at this time of the loop's clock, with the cell's voltage at rest."""
         self._started_utc = self._utcnow()
-        self._record("cell.started")
+        self.record("cell.started")
         return self.on_events(self.machine.start(taken_s, voltage_v=voltage_v))
+
+    def on_reading(self, sweep: Sweep, events: Sequence[MachineEvent]) -> Sequence[Command]:
+        """As `on_events`, for what the machine has said to this sweep."""
+        step = self.machine.step
+        if self._beside is not None and step is not None and step.contact is not None:
+            self._beside.take(self, sweep)
+        return self.on_events(events)
 
     def on_events(self, events: Sequence[MachineEvent]) -> Sequence[Command]:
         """Record what happened, and say what the device must be told."""
@@ -76,13 +107,15 @@ class ChannelController:
             match event:
                 case SampleDue():
                     self.record_sample()
+                case EdgeDue(sample=sample):
+                    self._record_edge(sample)
                 case StepEntered(step=step, step_count=count):
                     self._recorder.checkpoint(self.position, self.machine.save())
-                    self._record("step.started", data={"step": count, "id": step.step_id, "type": step.step_type})
+                    self.record("step.started", data={"step": count, "id": step.step_id, "type": step.step_type})
                 case StepEnded(result=result):
                     self._recorder.step_result(self.position, result)
                     moved = result.moved
-                    self._record(
+                    self.record(
                         "step.ended",
                         text=result.stop_text,
                         data={
@@ -95,8 +128,14 @@ class ChannelController:
                     )
                 case OrderDue():
                     commands.append(self._order(event))
+                case LatchPassed():
+                    if self.ledger == "filled":
+                        self._enter_ledger("precharged")
+                case PhaseHeld():
+                    if self._beside is not None:
+                        self._beside.on_held()
                 case Tripped(code=code, text=text):
-                    self._record("protection.tripped", code=str(code.value), text=text)
+                    self.record("protection.tripped", code=str(code.value), text=text)
                 case RunOver(end=end, code=code, text=text):
                     commands.append(Off(channel=self.channel))
                     self._run_over(end, code, text)
@@ -122,11 +161,28 @@ class ChannelController:
             machine.discharged_nws,
         )
 
+    def _record_edge(self, sample: Sample) -> None:
+        counters = sample.counters
+        self._recorder.sample(
+            self._handle,
+            sample.step_count,
+            sample.cycle,
+            sample.elapsed_s,
+            sample.step_time_s,
+            sample.voltage_v,
+            sample.current_a,
+            sample.temperature_degc,
+            counters.charged_nas,
+            counters.discharged_nas,
+            counters.charged_nws,
+            counters.discharged_nws,
+        )
+
     def on_applied(self, answer: ApplyResult) -> Sequence[Command]:
         """The device's answer to the last order."""
         if isinstance(answer, Applied):
             phase = answer.phases[0]
-            self._record(
+            self.record(
                 "order.applied",
                 data={
                     "order": answer.order_id,
@@ -140,14 +196,22 @@ class ChannelController:
         return ()
 
     def order_again(self) -> Sequence[Command]:
-        """The last order once more, because the wire has lost it."""
-        return () if self._given is None or self.machine.over is not None else (self._given,)
+        """The last order once more, because the wire has lost it: nothing where only its answer was lost."""
+        return (self._given,) if self._given is not None and self.machine.awaits_order else ()
 
     def stop(
         self, reason: StopReason, text: str, *, end: RunEnd = "stopped", code: str | None = None
     ) -> Sequence[Command]:
         """End the run from outside; nothing happens where it is over."""
         return self.on_events(self.machine.stop(reason, text, end=end, code=code))
+
+    def release(self, reason: StopReason, text: str) -> Sequence[Command]:
+        """Let a held phase go; nothing happens where none is held."""
+        return self.on_events(self.machine.release(reason, text))
+
+    def repeat(self, reason: StopReason, text: str) -> Sequence[Command]:
+        """Execute the step of a held phase once more; nothing happens where none is held."""
+        return self.on_events(self.machine.repeat(reason, text))
 
     def close(self) -> None:
         """The device does not answer any more: finish the record without having seen the relay open."""
@@ -158,29 +222,47 @@ class ChannelController:
         """Nothing more comes from this cell's run."""
         return self.machine.closed
 
+    @property
+    def order(self) -> Order | None:
+        """The last one given."""
+        return None if self._given is None else self._given.order
+
     def _order(self, due: OrderDue) -> Step:
-        order_id = self._recorder.next_order_ids(1)[0]
+        order_id = self._recorder.next_order_id()
         self.machine.ordered(order_id)
-        order = order_for(due, order_id, self._capabilities.range, phases_max=self._capabilities.phases_max)
-        self._record("order.given", data={"order": order_id, "id": due.step.step_id, "phase": due.first_phase})
+        order = order_for(due, order_id, self.capabilities.range, phases_max=self.capabilities.phases_max)
+        self.record("order.given", data={"order": order_id, "id": due.step.step_id, "phase": due.first_phase})
         self._given = Step(channel=self.channel, order=order)
+        self._was_energised = self._was_energised or order.energises
         return self._given
 
     def _run_over(self, end: RunEnd, code: str | None, text: str) -> None:
+        to_state = self.machine.plan.to_state
+        if end == "completed" and to_state is not None and to_state != self.ledger:
+            self._enter_ledger(to_state)
+        refused = end == "failed" and not self._was_energised
         outcome = CellOutcome(
             cell=self.cell.cell_id,
             position=self.position,
-            ended="stopped" if end == "held" else end,
+            ended="not-started" if refused else "stopped" if end == "held" else end,
             code=code,
             detail=text,
+            state=self.ledger,
         )
-        self._record("cell.ended", code=code, text=text, data={"end": end})
+        self.record("cell.ended", code=code, text=text, data={"end": end})
         self.outcome = outcome
         self._recorder.outcome(outcome)
+        if self._beside is not None:
+            self._beside.on_over()
 
-    def _record(
+    def _enter_ledger(self, state: LedgerState) -> None:
+        self.record("ledger.changed", text=f"{self.ledger} -> {state}", data={"from": self.ledger, "to": state})
+        self.ledger = state
+
+    def record(
         self, event: str, *, code: str | None = None, text: str = "", data: dict[str, EventValue] | None = None
     ) -> None:
+        """Something has happened to this cell."""
         now = self._utcnow()
         self._recorder.event(
             Event(

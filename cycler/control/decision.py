@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cycler.contract.order import Direction
 from cycler.control.condition_watch import ConditionWatch, Judgement, Now
 from cycler.model.results import StopReason
-from cycler.recipe.plan import Condition
+from cycler.recipe.plan import Comparison, Condition, PlanStep
 
 _FAIL, _HOLD, _UNTIL = range(3)
-
-# What a bare bound means, where a recipe gives no code of its own.
-_MEANT = {"time": "TIMEOUT", "total_time": "TIMEOUT", "temperature": "TEMPERATURE", "temperature_rise": "TEMPERATURE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +23,7 @@ class Decision:
     text: str
 
 
-def decide(watches: Sequence[tuple[ConditionWatch, bool]], now: Now) -> Decision | None:
+def decide(watches: Sequence[tuple[ConditionWatch, bool]], now: Now, step: PlanStep) -> Decision | None:
     """Asks every watch, so that all that is true is on record. With each: whether it stands under `fail`."""
     met: list[tuple[int, Condition, Judgement]] = []
     for watch, is_fail in watches:
@@ -39,8 +37,7 @@ def decide(watches: Sequence[tuple[ConditionWatch, bool]], now: Now) -> Decision
     if rank == _FAIL:
         if judgement == "lost-contact":
             return Decision(kind="fail", condition=condition, reason="lost-contact", code="LOST_CONTACT", text=text)
-        meant = (_MEANT[test.quantity] for test in condition.tests if test.quantity in _MEANT)
-        code = condition.outcome.code or next(meant, None)
+        code = condition.outcome.code or _code(condition, now.direction, step)
         return Decision(kind="fail", condition=condition, reason="fail", code=code, text=text)
     if rank == _HOLD:
         return Decision(kind="hold", condition=condition, reason="hold", code=None, text=text)
@@ -54,3 +51,30 @@ def _rank(condition: Condition, judgement: Judgement, *, is_fail: bool) -> int:
     if judgement == "missed":
         return _FAIL if is_fail else _HOLD
     return {"fail": _FAIL, "hold": _HOLD}.get(condition.outcome.kind, _UNTIL)
+
+
+def _code(condition: Condition, direction: Direction, step: PlanStep) -> str | None:
+    """Where the recipe gives none. Heat explains what a cell does; a time only says when that is looked at."""
+    meant = [code for test in condition.tests if (code := _meant(test, direction, step)) is not None]
+    return min(meant, key=lambda code: {"TEMPERATURE": 0, "TIMEOUT": 2}.get(code, 1), default=None)
+
+
+def _meant(test: Comparison, direction: Direction, step: PlanStep) -> str | None:
+    """What it says of a cell that a bound was passed."""
+    high = test.relation in {">", ">="}
+    match test.quantity:
+        case "time" | "total_time":
+            return "TIMEOUT"
+        case "temperature" | "temperature_rise":
+            return "TEMPERATURE"
+        case "capacity" | "energy" if not high:
+            return "LOW_CAPACITY"
+        case "capacity" | "energy":  # what a cell cannot hold has leaked away; what it cannot give, it cannot have had
+            return "STATE_CONTRADICTED" if direction == "discharge" else "SELF_DISCHARGE"
+        case "dv":
+            return "SELF_DISCHARGE"
+        case "voltage" if step.pulse is not None:
+            return "HIGH_DCIR"
+        case "voltage":
+            return f"{'PRE' if step.ledger_phase == 'filled' else 'FORM'}_{'HIGH' if high else 'LOW'}"
+    return None

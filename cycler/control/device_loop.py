@@ -10,10 +10,10 @@ from cycler.contract.devices import ApplyResult, CyclerDriver
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.contract.sweep import ChannelId, Sweep
 from cycler.control.beat import Beat
-from cycler.control.cancellation import raise_if_cancelled
 from cycler.control.channel_controller import ChannelController
 from cycler.control.machine_events import RunEnd
 from cycler.control.outbox import Command, Off, Outbox
+from cycler.control.patience import Patience
 from cycler.control.step_machine import KEPT, NOTHING
 from cycler.model.results import StopReason
 from cycler.record.recorder import Recorder
@@ -22,9 +22,6 @@ log = structlog.get_logger()
 
 FAST_S = 0.1
 """The sweep of pulses and of debouncing, where the wire is fast enough."""
-
-STALE_S_MIN = 2.0
-STALE_SWEEPS = 3
 
 
 class DeviceLoop:
@@ -45,7 +42,7 @@ class DeviceLoop:
         self.driver = driver
         self.sweep_s = sweep_s
         self.last: Sweep | None = None
-        self.heard_s = 0.0  # when the device last gave a sweep, by the loop's clock
+        self.patience = Patience(device, sweep_s=sweep_s)
         self._offset_s = offset_s
         self._on_off_failed = on_off_failed
         self._controllers: list[ChannelController] = []
@@ -65,11 +62,6 @@ class DeviceLoop:
     def capabilities(self) -> Capabilities:
         """Valid once the device has been connected."""
         return self.driver.capabilities
-
-    @property
-    def stale_s(self) -> float:
-        """After so long without a sweep its last one says nothing any more."""
-        return max(STALE_S_MIN, STALE_SWEEPS * self.sweep_s)
 
     @property
     def controllers(self) -> Sequence[ChannelController]:
@@ -108,6 +100,7 @@ class DeviceLoop:
         self._outbox.clear()
         capabilities = self.driver.capabilities
         self.sweep_s = min(max(self.sweep_s, capabilities.sweep_time_s), capabilities.idle_s_max)
+        self.patience.expect_every(self.sweep_s)
         fast_s = max(FAST_S, 1.5 * capabilities.sweep_time_s)
         self._beat = Beat(period_s=self.sweep_s, fast_s=fast_s, offset_s=self._offset_s)
         for sweep in await self.driver.read():
@@ -136,17 +129,13 @@ class DeviceLoop:
                 self._on_off_failed(self.device, failed, error)
 
     async def _sweep(self) -> None:
-        clock = asyncio.get_running_loop().time
         while True:
             await self._beat.next()
             try:
                 sweeps = await self.driver.read()
             except LinkError as error:
-                raise_if_cancelled()
-                # One lost reply is no reason to stop cells; silence for as long as makes a reading stale is.
-                if clock() - self.heard_s >= self.stale_s:
-                    raise
-                log.warning("device.silent", device=self.device, reason=error.detail)
+                self.patience.bear(error)
+                self._beat.hurry(fast=True)  # its watchdog has not heard of us either
                 continue
             for sweep in sweeps:
                 self._take(sweep)
@@ -156,7 +145,7 @@ class DeviceLoop:
 
     def _take(self, sweep: Sweep) -> None:
         self.last = sweep
-        self.heard_s = sweep.taken_s
+        self.patience.heard_s = sweep.taken_s
         ended = False
         for controller in self._controllers:
             events = controller.machine.advance(sweep, controller.row, controller.temperature_degc)
@@ -165,7 +154,7 @@ class DeviceLoop:
             if events is KEPT:
                 controller.record_sample()
                 continue
-            self._outbox.post(controller.on_events(events))
+            self._outbox.post(controller.on_reading(sweep, events))
             ended = ended or controller.closed
             if controller.machine.wants_fast:
                 self._hurried.add(controller)

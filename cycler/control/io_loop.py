@@ -9,11 +9,10 @@ import structlog
 from cycler.contract.devices import DigitalIo
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.control.beat import Beat
-from cycler.control.cancellation import raise_if_cancelled
+from cycler.control.patience import Patience
 
 log = structlog.get_logger()
 
-STALE_S = 2.0
 FAST_S = 0.1  # after a lost reply
 BEATS_PER_WATCHDOG = 3  # so that one lost reply does not open the contactors
 OUTPUTS_END_S = 3.0
@@ -38,6 +37,7 @@ class IoLoop:
         self._sweep_s = sweep_s
         self._offset_s = offset_s
         self._beat = Beat(period_s=sweep_s, fast_s=FAST_S, offset_s=offset_s)
+        self._patience = Patience(device, sweep_s=sweep_s)
         self._on_moved = on_moved
         self._outputs_ended = outputs_ended
         self._told: dict[str, bool] = {}
@@ -50,26 +50,24 @@ class IoLoop:
         await self._driver.commission()
         watchdog = self._driver.capabilities.watchdog
         period_s = self._sweep_s if watchdog is None else min(self._sweep_s, watchdog.timeout_s / BEATS_PER_WATCHDOG)
+        self._patience.expect_every(period_s)
         self._beat = Beat(period_s=period_s, fast_s=FAST_S, offset_s=self._offset_s)
 
     async def run(self) -> None:
         """Until cancelled, or until the device fails; the outputs are then told to go to their safe state."""
         clock = asyncio.get_running_loop().time
-        heard_s = clock()
+        self._patience.heard_s = clock()
         try:
             while True:
                 await self._beat.next()
                 try:
                     reading = await self._driver.read()
                 except LinkError as error:
-                    raise_if_cancelled()
-                    if clock() - heard_s >= STALE_S:
-                        raise
-                    log.warning("device.silent", device=self.device, reason=error.detail)
+                    self._patience.bear(error)
                     self._beat.hurry(fast=True)
                     continue
                 self._beat.hurry(fast=False)
-                heard_s = clock()
+                self._patience.heard_s = clock()
                 for output, closed in list(self._told.items()):
                     if reading.outputs[output] != closed:
                         self._told[output] = reading.outputs[output]

@@ -4,22 +4,34 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cycler.model.alarm import AlarmCode
-from cycler.model.results import StepResult
+from cycler.model.results import Sample, StepResult
 from cycler.recipe.plan import PlanStep, StepVariant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDue:
-    """Order this step's phases, from `first_phase` on. Give the machine the order's id with `ordered`."""
+    """Order this step's phases, from `first_phase` on. Give the machine the order's id with `ordered`.
+
+    `rest_v` is the cell's present voltage, `lower_armed` whether the formed envelope's lower bound guards it yet.
+    """
 
     step: PlanStep
     variant: StepVariant
     first_phase: int
+    rest_v: float
+    lower_armed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SampleDue:
     """Keep the present reading; the machine's own attributes are the sample."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeDue:
+    """Keep this sample: a step begins or ends with it. Both carry the counters from which the step's numbers come."""
+
+    sample: Sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +47,16 @@ class StepEnded:
     """The step's numbers, final."""
 
     result: StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseHeld:
+    """The phase in force has lasted long enough; the step goes on when the bay lets it go."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatchPassed:
+    """A cell in its first charge is unformed no more, once and for its life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +79,6 @@ class RunOver:
     text: str
 
 
-MachineEvent = OrderDue | SampleDue | StepEntered | StepEnded | Tripped | RunOver
+MachineEvent = OrderDue | SampleDue | EdgeDue | StepEntered | StepEnded | PhaseHeld | LatchPassed | Tripped | RunOver
 
 KEEP = SampleDue()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cycler.recipe.plan import LoopEnd, LoopStart, PlanStep, StepVariant
+from cycler.recipe.plan import LoopEnd, LoopStart, Outcome, PlanStep, StepVariant
 
 Program = Sequence[PlanStep | LoopStart | LoopEnd]
 
@@ -34,6 +34,15 @@ def first(program: Program) -> Cursor:
 def following(program: Program, cursor: Cursor) -> Cursor | None:
     """The step after this one, or None at the end of the recipe."""
     return _settle(program, cursor.index + 1, cursor.turns)
+
+
+def destination(program: Program, cursor: Cursor, outcome: Outcome) -> Cursor | None:
+    """Where this outcome of the step there leads, or None at the end of the recipe."""
+    if outcome.kind == "end":
+        return None
+    if outcome.kind == "goto" and outcome.goto is not None:
+        return jump(program, cursor, outcome.goto)
+    return following(program, cursor)
 
 
 def jump(program: Program, cursor: Cursor, target: int) -> Cursor | None:

@@ -7,7 +7,7 @@ from cycler.control.guard_watch import GuardState
 from cycler.control.machine_events import RunEnd
 from cycler.control.program_cursor import Cursor
 from cycler.control.pulse_meter import PulseMeter
-from cycler.model.results import Counters, StopReason
+from cycler.model.results import NAS_PER_AH, Counters, StepResult, StopReason
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -26,6 +26,7 @@ class Awaited(msgspec.Struct, frozen=True):
     cursor: Cursor
     first_phase: int
     since_s: float  # by the loop's clock
+    before: tuple[float, float]  # the last voltage and current when it was asked for
     order_id: int = 0
 
 
@@ -41,14 +42,26 @@ class StepProgress(msgspec.Struct):
     order_phase: int = 0  # the step's phase with which the order in force began
     phase: int = 0
     phase_started_s: float = 0.0
+    held: bool = False  # the phase has lasted long enough, and waits for the bay to let it go
     highest_v: float = 0.0
     cv_since_s: float | None = None
     bad_readings: int = 0
     gap_s: float = 0.0
     device_counted: bool = True
     pulse: PulseMeter | None = None
+    contact_ohm: float | None = None
+    contact_looks: int = 0  # how many readings of a current may still be asked for the contacts
     slope_readings: list[tuple[float, float, float]] = msgspec.field(default_factory=list)
+    air_was_off: bool = False  # the chamber's, at least once
     ended: Ended | None = None
+
+
+class Climate(msgspec.Struct, frozen=True):
+    """What the chamber of a cell is to keep, and whether it does."""
+
+    low_degc: float
+    high_degc: float
+    air_is_off: bool
 
 
 class RunProgress(msgspec.Struct):
@@ -62,5 +75,26 @@ class RunProgress(msgspec.Struct):
     awaited: Awaited | None = None
     over: RunEnd | None = None
     closed: bool = False
+    precharged: bool = False  # the cell has passed the plan's latch, or a step has taken it for granted
+    lower_armed: bool = True  # the formed envelope's lower bound guards; for a plan with a latch, from a voltage on
     guards: dict[int, GuardState] = msgspec.field(default_factory=dict)
+    climate: Climate | None = None  # None: nobody keeps one
     tags: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)  # last valid Ah and Wh
+
+    def count_cycle(self, step_type: str) -> None:
+        """A step of this type begins."""
+        if step_type == "charge":
+            self.cycle += self.discharged_since_charge
+            self.discharged_since_charge = False
+        elif step_type == "discharge":
+            self.discharged_since_charge = True
+
+    def remember(self, result: StepResult) -> None:
+        """What later steps may refer to by the step's tag."""
+        if result.tag is None or not result.is_valid:
+            return
+        moved = result.moved
+        if result.step_type == "discharge":
+            self.tags[result.tag] = moved.discharged_nas / NAS_PER_AH, moved.discharged_nws / NAS_PER_AH
+        else:
+            self.tags[result.tag] = moved.charged_nas / NAS_PER_AH, moved.charged_nws / NAS_PER_AH

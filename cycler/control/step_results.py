@@ -2,7 +2,7 @@
 
 from math import inf, nan
 
-from cycler.control.progress import RunProgress, StepProgress
+from cycler.control.progress import Climate, RunProgress, StepProgress
 from cycler.model.results import ChargeSource, Counters, Quality, StepResult
 from cycler.recipe.plan import PlanStep
 
@@ -38,11 +38,18 @@ def step_result(
         stop_reason=step.ended.stop_reason,
         stop_text=step.ended.text,
         pulse=step.pulse.points(plan_step.pulse.values_s) if step.pulse and plan_step.pulse else (),
+        contact_ohm=step.contact_ohm,
         charge_source=source,
         witness_nas=net_nas - (host_nas - step.entry_host_nas) if source == "device" else None,
         gap_s=step.gap_s,
         bad_readings=step.bad_readings,
-        quality=_quality(step, plan_step, host_timed=host_timed),
+        quality=_quality(
+            step,
+            plan_step,
+            host_timed=host_timed,
+            off_temperature=_is_graded(plan_step) and _was_off_temperature(step, plan_step, run.climate),
+            unseen=temperature_degc_max == -inf,
+        ),
     )
 
 
@@ -52,10 +59,29 @@ def _charge_source(step: StepProgress, *, counter_missing: bool) -> ChargeSource
     return "unknown" if counter_missing else "device"
 
 
-def _quality(step: StepProgress, plan_step: PlanStep, *, host_timed: bool) -> tuple[Quality, ...]:
+def _quality(
+    step: StepProgress, plan_step: PlanStep, *, host_timed: bool, off_temperature: bool, unseen: bool
+) -> tuple[Quality, ...]:
     found: list[Quality] = []
-    if step.gap_s:
-        found.append("GAP")
+    if off_temperature:
+        found.append("TEMPERATURE")
     if plan_step.pulse is not None and host_timed:
         found.append("HOST_TIMED")
+    if plan_step.soak is not None and unseen:
+        found.append("INFERRED")
+    if step.gap_s:
+        found.append("GAP")
     return tuple(found) or ("OK",)
+
+
+def _is_graded(plan_step: PlanStep) -> bool:
+    return plan_step.tag is not None or plan_step.pulse is not None
+
+
+def _was_off_temperature(step: StepProgress, plan_step: PlanStep, climate: Climate | None) -> bool:
+    """A cell is judged as it enters the step, because in it the cell warms itself; at rest it is there to cool down."""
+    if climate is None:
+        return False
+    energises = any(phase.direction != "rest" for phase in plan_step.variants[0].phases)
+    outside = step.entry_temperature_degc < climate.low_degc or step.entry_temperature_degc > climate.high_degc
+    return step.air_was_off or (energises and outside)

@@ -4,18 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from math import nan
 
-import structlog
-
 from cycler.contract.devices import TemperatureInput
 from cycler.contract.errors import LinkError
 from cycler.contract.sweep import ChannelId
 from cycler.control.beat import Beat
-from cycler.control.cancellation import raise_if_cancelled
 from cycler.control.channel_controller import ChannelController
-
-log = structlog.get_logger()
-
-STALE_SWEEPS = 3
+from cycler.control.patience import Patience
 
 
 class TemperatureLoop:
@@ -24,9 +18,9 @@ class TemperatureLoop:
     def __init__(self, device: str, driver: TemperatureInput, *, sweep_s: float, offset_s: float) -> None:
         self.device = device
         self._driver = driver
-        self._stale_s = STALE_SWEEPS * sweep_s
+        self._patience = Patience(device, sweep_s=sweep_s)
         self._beat = Beat(period_s=sweep_s, fast_s=sweep_s, offset_s=offset_s)
-        self._watchers: dict[str, list[ChannelController]] = {}
+        self._watchers: list[tuple[int, ChannelController]] = []  # each with the row of its channel
 
     async def prepare(self) -> None:
         """Connect and configure."""
@@ -35,37 +29,32 @@ class TemperatureLoop:
 
     async def watch(self, controllers: Mapping[str, Sequence[ChannelController]]) -> None:
         """From now on give these channels' temperatures to these controllers; the first reading is there on return."""
+        rows = {channel: row for row, channel in enumerate(self._driver.capabilities.channels)}
+        self._watchers = [(row, controller) for row, controller in self._watchers if not controller.closed]
         for channel, watchers in controllers.items():
-            known = self._watchers.setdefault(channel, [])
-            known[:] = [controller for controller in known if not controller.closed]
-            known.extend(watchers)
+            row = rows.get(ChannelId(channel))
+            if row is not None:  # what nothing measures stays NaN
+                self._watchers.extend((row, controller) for controller in watchers)
         await self._read()
 
     async def run(self) -> None:
         """Until cancelled, or until the device has failed for three beats."""
         clock = asyncio.get_running_loop().time
-        heard_s = clock()
+        self._patience.heard_s = clock()
         while True:
             await self._beat.next()
             try:
                 await self._read()
-                heard_s = clock()
+                self._patience.heard_s = clock()
             except LinkError as error:
-                raise_if_cancelled()
-                if clock() - heard_s >= self._stale_s:
-                    raise
-                log.warning("device.silent", device=self.device, reason=error.detail)
+                self._patience.bear(error)
 
     def forget(self) -> None:
         """The device is lost: what it last measured is not known any more."""
-        for watchers in self._watchers.values():
-            for controller in watchers:
-                controller.temperature_degc = nan
+        for _, controller in self._watchers:
+            controller.temperature_degc = nan
 
     async def _read(self) -> None:
-        reading = await self._driver.read()
-        known = dict(zip(reading.channels, reading.temperature_degc, strict=True))
-        for channel, watchers in self._watchers.items():
-            temperature_degc = known.get(ChannelId(channel), nan)
-            for controller in watchers:
-                controller.temperature_degc = temperature_degc
+        temperature_degc = (await self._driver.read()).temperature_degc
+        for row, controller in self._watchers:
+            controller.temperature_degc = temperature_degc[row]

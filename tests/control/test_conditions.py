@@ -114,7 +114,7 @@ def test_a_trip_beats_a_fail() -> None:
 
 @pytest.mark.parametrize(
     ("quantity", "code"),
-    [("time", "TIMEOUT"), ("total_time", "TIMEOUT"), ("temperature", "TEMPERATURE"), ("voltage", None)],
+    [("time", "TIMEOUT"), ("total_time", "TIMEOUT"), ("temperature", "TEMPERATURE"), ("voltage", "FORM_HIGH")],
 )
 def test_a_bare_fail_has_the_code_that_it_means(quantity: str, code: str | None) -> None:
     bound = {"time": 10.0, "total_time": 10.0, "temperature": 20.0, "voltage": 3.0}[quantity]

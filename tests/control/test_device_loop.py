@@ -139,11 +139,11 @@ def test_sweeps_and_offs_go_on_while_an_order_is_under_way(on_bench: Callable[..
         assert bench.is_on("1")
         bench.start("2", plan(MINUTE))
         await asyncio.sleep(1.0)
-        heard_s = bench.loop.heard_s
+        heard_s = bench.loop.patience.heard_s
         bench.loop.stop_all("all-off", "a person said so")
         await asyncio.sleep(1.0)
         assert not bench.is_on("1")
-        assert bench.loop.heard_s > heard_s
+        assert bench.loop.patience.heard_s > heard_s
 
     on_bench(test, lambda driver: SlowToOrder(driver, {}))
 
@@ -277,6 +277,29 @@ def test_an_order_that_the_wire_lost_does_not_go_out_again_after_a_stop(on_bench
         assert len(memory["orders"]) == 1
 
     on_bench(test, lambda driver: LosesTheFirstOrders(driver, memory))
+
+
+class LosesTheAnswers(Wrapped):
+    """The device has taken up the order, but its answer does not come through."""
+
+    async def apply(self, orders: Mapping[ChannelId, Order]) -> Mapping[ChannelId, ApplyResult]:
+        self.memory["orders"].append(dict(orders))
+        await self.good.apply(orders)
+        return dict.fromkeys(orders, LinkError("cyc-01", "no answer"))
+
+
+def test_an_order_that_is_in_force_does_not_go_out_again_because_its_answer_was_lost(
+    on_bench: Callable[..., None],
+) -> None:
+    memory: dict[str, Any] = {"orders": []}
+
+    async def test(bench: LoopBench) -> None:
+        bench.start("1", plan(MINUTE))
+        await asyncio.sleep(3.0)
+        assert bench.is_on("1")
+        assert len(memory["orders"]) == 1
+
+    on_bench(test, lambda driver: LosesTheAnswers(driver, memory))
 
 
 class ForgetsOrders(Wrapped):

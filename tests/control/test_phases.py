@@ -54,8 +54,12 @@ def test_a_pulse_that_the_device_timed_counts_from_the_devices_own_edge() -> Non
     assert bench.results[-1].duration_s == pytest.approx(BASE_S + PULSE_S, abs=0.7)
 
 
+def due_for(of: PlanStep, *, rest_v: float = 3.6, lower_armed: bool = True) -> OrderDue:
+    return OrderDue(step=of, variant=of.variants[0], first_phase=0, rest_v=rest_v, lower_armed=lower_armed)
+
+
 def test_the_device_ends_every_phase_but_the_last_by_itself() -> None:
-    due = OrderDue(step=based_pulse(), variant=based_pulse().variants[0], first_phase=0)
+    due = due_for(based_pulse())
     order = order_for(due, 7, CHANNEL, phases_max=2)
     assert [[(end.quantity, end.value) for end in phase.ends] for phase in order.phases] == [[("time_s", BASE_S)], []]
     (only,) = order_for(due, 7, CHANNEL, phases_max=1).phases
@@ -64,9 +68,7 @@ def test_the_device_ends_every_phase_but_the_last_by_itself() -> None:
 
 def test_an_orders_limits_lie_beyond_the_steps_own_bounds() -> None:
     bounded = charge(2.0, until(compare("time", ">=", 60.0)), time_s_max=60.0)
-    limits = order_for(
-        OrderDue(step=bounded, variant=bounded.variants[0], first_phase=0), 7, CHANNEL, phases_max=1
-    ).limits
+    limits = order_for(due_for(bounded), 7, CHANNEL, phases_max=1).limits
     assert limits.time_s_max is not None and limits.time_s_max > 60.0
     assert (limits.voltage_v_min, limits.voltage_v_max) == (2.45, 4.25)
     assert limits.charge_current_a_max is not None and limits.charge_current_a_max > 2.0

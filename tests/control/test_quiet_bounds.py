@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine_bench import CHANNEL, ENVELOPE, Bench, compare, plan, step, until
 
+from cycler.contract.order import Direction
 from cycler.control.condition_watch import Quiet
 from cycler.control.step_machine import StepMachine
 from cycler.recipe.plan import (
@@ -28,8 +29,8 @@ class AttentiveMachine(StepMachine):
 
     __slots__ = ()
 
-    def _adopt_bounds(self, quiet: Quiet) -> None:
-        super()._adopt_bounds(Quiet(v_lo=inf, v_hi=-inf))
+    def _adopt_bounds(self, quiet: Quiet, direction: Direction) -> None:
+        super()._adopt_bounds(Quiet(v_lo=inf, v_hi=-inf), direction)
 
 
 # What a recipe may ask for, around the values that the bench's cell of 100 mAh comes to within a step.

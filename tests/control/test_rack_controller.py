@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from cycler.contract.plugin import Surroundings
 from cycler.control.rack_controller import RackController
 from cycler.model.alarm import AlarmCode
@@ -127,6 +129,20 @@ def test_one_run_follows_another_on_the_same_bay(tmp_path: Path) -> None:
     assert all(outcome.ended == "completed" for story in told for outcome in story.outcomes.values())
 
 
+def test_a_bay_takes_no_second_run_before_its_first_one_is_over(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        first = await shop.start()
+        with pytest.raises(ValueError, match="B01"):
+            await shop.start()
+        await asyncio.sleep(10.0)
+        with pytest.raises(ValueError, match="B01"):
+            await shop.start()
+        await shop.finished(first, within_s=90.0)
+
+    (story,) = at_work(tmp_path, test)
+    assert {outcome.ended for outcome in story.outcomes.values()} == {"completed"}
+
+
 def test_a_cell_on_a_latched_device_is_refused_and_its_run_ends(tmp_path: Path) -> None:
     async def test(shop: Shop) -> None:
         shop.cables.unplug("psb-02")
@@ -135,6 +151,22 @@ def test_a_cell_on_a_latched_device_is_refused_and_its_run_ends(tmp_path: Path) 
         await shop.finished(run, within_s=90.0)
 
     (story,) = at_work(tmp_path, test)
+    assert {position: outcome.ended for position, outcome in story.outcomes.items()} == {
+        "B01/A1": "completed",
+        "B01/A2": "not-started",
+    }
+
+
+def test_a_cycler_that_was_let_go_is_left_alone_for_good(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.finished(await shop.start(), within_s=90.0)
+        await shop.rack.let_go(["psb-02"])
+        shop.cables.unplug("psb-02")
+        run = await shop.start()
+        await shop.finished(run, within_s=90.0)
+
+    _, story = at_work(tmp_path, test)
+    assert not any(event.event == "device.lost" for event in story.events)
     assert {position: outcome.ended for position, outcome in story.outcomes.items()} == {
         "B01/A1": "completed",
         "B01/A2": "not-started",
@@ -183,6 +215,23 @@ def test_stopping_the_rack_ends_every_run_and_opens_every_output(tmp_path: Path)
     (story,) = at_work(tmp_path, test)
     assert {step.stop_reason for steps in story.steps.values() for step in steps} == {"all-off"}
     assert {outcome.ended for outcome in story.outcomes.values()} == {"stopped"}
+
+
+def test_a_rack_that_is_stopped_while_a_bay_is_made_ready_starts_nothing_there(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            starting = tasks.create_task(shop.start())
+            await asyncio.sleep(0)  # it has begun
+            assert not starting.done()
+            assert len(shop.rack.controllers) == 2
+            shop.rack.stop_all("a person said so")
+        await shop.finished(starting.result(), within_s=5.0)
+        await asyncio.sleep(5.0)
+        assert all(not shop.world.truth(PositionId(f"B01/A{n}")).is_energised for n in (1, 2))
+
+    (story,) = at_work(tmp_path, test)
+    assert {outcome.ended for outcome in story.outcomes.values()} == {"stopped"}
+    assert story.steps == {}
 
 
 def test_a_run_that_is_started_while_its_device_is_away_does_not_wait_for_it(tmp_path: Path) -> None:

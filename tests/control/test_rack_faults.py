@@ -68,6 +68,12 @@ def test_contactors_that_miss_one_reading_stop_nobody(from_s: float) -> None:
     assert [run[cell].stop_reason for cell in ("c1", "c2")] == ["time", "time"]
 
 
+@pytest.mark.parametrize("from_s", [100.0, 100.2, 100.4, 100.6, 100.8])
+def test_a_cycler_that_misses_one_reading_stops_nobody(from_s: float) -> None:
+    run = two_bays().unplug("cyc-01", after_s=from_s, for_s=0.7).run(TEN_MINUTES)
+    assert [run[cell].stop_reason for cell in ("c1", "c2")] == ["time", "time"]
+
+
 def test_an_output_that_does_not_confirm_off_has_its_contactor_opened() -> None:
     opened: list[bool] = []
     rack = two_bays().ignore_offs("cyc-01", after_s=0.0).break_sensor("c1", after_s=HAPPENS_S)

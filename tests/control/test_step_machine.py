@@ -1,5 +1,8 @@
 """The step machine: ends, protections, counting, and going on from any reading."""
 
+import operator
+from collections.abc import Iterable
+from functools import reduce
 from itertools import pairwise
 from math import nan
 
@@ -246,6 +249,16 @@ def test_a_pulse_gives_the_resistance_at_its_nominal_times_and_says_who_timed_it
     assert result.quality == ("HOST_TIMED",)
 
 
+def test_a_pulse_that_is_seen_to_flow_before_its_order_is_seen_is_measured_from_before_both() -> None:
+    def ahead(bench: Bench, voltage_v: float, current_a: float) -> tuple[float, float]:
+        pulses_already = bench.machine.step_count == 1 and bench._coming and bench._coming[0][0] == 1
+        return (voltage_v - 5.0 * bench.ohm, -5.0) if pulses_already else (voltage_v, current_a)
+
+    the_plan = plan(rest(10), pulse(5.0, 10.0, (1.0,)))
+    bench = started(the_plan, dt_s=0.1, capacity_ah=1e6, order_takes=3, disturb=ahead).run()
+    assert [point.resistance_ohm for point in bench.results[-1].pulse] == pytest.approx([0.05], rel=1e-6)
+
+
 # Counting.
 
 
@@ -323,7 +336,7 @@ def test_the_plan_of_that_test_is_long_enough_for_its_cuts() -> None:
 @settings(max_examples=20)
 @given(st.lists(st.floats(-6, 6), min_size=5, max_size=60), st.integers(1, 5))
 def test_charge_is_recomputed_exactly_from_the_readings(currents: list[float], order_takes: int) -> None:
-    """Whatever the readings: the counters equal the same whole-number sum over them."""
+    """Whatever the readings: the counters are the whole nanoampere-seconds of the same sums over them."""
     feed = iter(currents)
     seen: list[tuple[float, float]] = [(0.0, 0.0)]
 
@@ -335,9 +348,15 @@ def test_charge_is_recomputed_exactly_from_the_readings(currents: list[float], o
     bench = started(plan(charge(5.0, until(compare("time", ">=", 1000)))), order_takes=order_takes, disturb=take)
     for _ in currents:
         bench.tick()
-    parts = [int((i1 + i0) * ((t1 - t0) * 0.5e9)) for (t0, i0), (t1, i1) in pairwise(seen)]
-    assert bench.machine.charged_nas == sum(part for part in parts if part > 0)
-    assert bench.machine.discharged_nas == -sum(part for part in parts if part < 0)
+    swept = [(i1 + i0) * (t1 - t0) for (t0, i0), (t1, i1) in pairwise(seen)]
+    counters = bench.machine.counters
+    assert counters.charged_nas == int(_in_order(part for part in swept if part > 0) * 0.5e9)
+    assert counters.discharged_nas == int(_in_order(-part for part in swept if part < 0) * 0.5e9)
+
+
+def _in_order(parts: Iterable[float]) -> float:
+    """`sum` adds floats more exactly in later Pythons."""
+    return reduce(operator.add, parts, 0.0)
 
 
 def test_an_order_is_asked_for_once() -> None:
@@ -368,9 +387,12 @@ def test_a_run_that_is_stopped_ends_at_its_last_reading() -> None:
     [
         ((compare("time", ">", 5.0),), "TIMEOUT"),
         ((compare("voltage", ">", 3.0), compare("temperature", ">", 20.0)), "TEMPERATURE"),
-        ((compare("voltage", ">", 3.0),), None),
+        ((compare("voltage", ">", 3.0), compare("time", ">", 5.0)), "FORM_HIGH"),
+        ((compare("voltage", ">", 3.0),), "FORM_HIGH"),
+        ((compare("capacity", ">", 0.01),), "SELF_DISCHARGE"),
+        ((compare("current", ">", 1.0),), None),
     ],
-    ids=["time", "voltage and temperature", "voltage"],
+    ids=["time", "voltage and temperature", "voltage and time", "voltage", "capacity", "current"],
 )
 def test_a_fail_without_a_code_takes_that_of_its_condition(tests, code: str | None) -> None:  # type: ignore[no-untyped-def]
     bench = started(plan(charge(2.5, TO_TAPER, cv=True, fails=[until(*tests, outcome="fail")]))).run()
@@ -396,3 +418,11 @@ def test_a_pulse_without_a_reading_before_it_has_no_resistance() -> None:
 def test_a_cell_above_the_target_of_a_charge_is_at_its_target() -> None:
     bench = started(plan(charge(1.0, TO_TAPER, cv=True, voltage_v=3.2)), soc=0.9).run()
     assert bench.results[0].stop_reason == "already-at-target"
+
+
+def test_a_step_that_lacks_its_tag_asks_for_nothing_more() -> None:
+    at_once = until(compare("voltage", ">", 0.0))
+    lacking = charge(2.5, at_once, until(compare("capacity", ">=", 0.5, of_tag="cap")))
+    bench = started(plan(lacking, charge(2.5, at_once))).run()
+    assert bench.over.end == "held"
+    assert sum(isinstance(event, OrderDue) for event in bench.events) == 1

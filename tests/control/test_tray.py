@@ -1,5 +1,7 @@
 """A tray from end to end: what the recipe asked for is what happened, and what was recorded is what flowed."""
 
+from collections.abc import Callable
+
 import pytest
 
 from cycler.model.results import NAS_PER_AH, StepResult
@@ -104,12 +106,19 @@ def test_integrated_over_a_wire_the_charge_is_the_physics_own_within_the_bound(
         assert bound_ah < (0.01 if ideal else 0.05) * truth.charged_ah  # so that it says something
 
 
-def test_every_step_has_a_sample_at_both_of_its_edges() -> None:
-    run = psb_rack().run(FIVE_MINUTES, rest(minutes=1))
+def counting_rack() -> SimRack:
+    return SimRack(options={"counter": "true"}).load("c1", state="formed@60%")
+
+
+@pytest.mark.parametrize("rack", [psb_rack, counting_rack], ids=["set points behind a wire", "a counter"])
+def test_every_step_has_a_sample_at_both_of_its_edges_and_they_tell_what_it_moved(rack: Callable[[], SimRack]) -> None:
+    run = rack().run(FIVE_MINUTES, rest(minutes=1), EMPTY)
+    assert len(run["c1"].steps) == 3
     for step in run["c1"].steps:
         samples = [sample for sample in run["c1"].samples if sample.step_count == step.step_count]
         assert samples[0].step_time_s == pytest.approx(0.0, abs=0.2)
         assert samples[-1].step_time_s >= step.duration_s - 1e-6
+        assert samples[-1].counters - samples[0].counters == step.moved
 
 
 def test_the_charge_of_the_samples_never_falls_and_ends_where_the_steps_end() -> None:

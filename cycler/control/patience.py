@@ -1,0 +1,47 @@
+"""How long a device may be silent: one lost reply is no loss of the device, a silence that makes readings stale is."""
+
+import asyncio
+
+import structlog
+
+from cycler.contract.errors import LinkError
+from cycler.control.cancellation import raise_if_cancelled
+
+log = structlog.get_logger()
+
+STALE_S_MIN = 2.0
+STALE_SWEEPS = 3
+
+
+class Patience:
+    """With one device. Whoever reads it sets `heard_s`, by the loop's clock, whenever it has answered."""
+
+    def __init__(self, device: str, *, sweep_s: float) -> None:
+        """`sweep_s`: how often a reading is due."""
+        self.stale_s = 0.0
+        self.expect_every(sweep_s)
+        self.heard_s = 0.0
+        self._device = device
+
+    def expect_every(self, sweep_s: float) -> None:
+        """After three sweeps without a reading, and no less than 2 s, the last one says nothing any more."""
+        self.stale_s = max(STALE_S_MIN, STALE_SWEEPS * sweep_s)
+
+    @property
+    def ends_s(self) -> float:
+        """When the last reading becomes stale, if no other one comes."""
+        return self.heard_s + self.stale_s
+
+    @property
+    def is_over(self) -> bool:
+        """The last reading is stale."""
+        return asyncio.get_running_loop().time() >= self.ends_s
+
+    def bear(self, error: LinkError) -> None:
+        """Go on without a reading. Raises what was caught if the device has been silent for too long, or the task's
+        cancellation if there is one.
+        """
+        raise_if_cancelled()
+        if self.is_over:
+            raise error
+        log.warning("device.silent", device=self._device, reason=error.detail)

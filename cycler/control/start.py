@@ -1,0 +1,187 @@
+"""The start of a run: which cells may be started, what must be ready before, and their controllers."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from cycler.contract.errors import DeviceError
+from cycler.contract.sweep import ChannelId
+from cycler.control.bay_controller import BayController
+from cycler.control.chambers import Chambers
+from cycler.control.channel_controller import ChannelController
+from cycler.control.device_loop import DeviceLoop
+from cycler.control.io_loop import IoLoop
+from cycler.control.presses import Presses
+from cycler.control.rack_log import RackLog
+from cycler.control.step_machine import StepMachine
+from cycler.control.temperature_loop import TemperatureLoop
+from cycler.model.cell import Cell
+from cycler.model.rack import Bay, Position, PositionId, Rack
+from cycler.model.results import CellOutcome
+from cycler.model.run import Run
+from cycler.recipe.plan import Plan
+from cycler.record.recorder import Recorder
+from cycler.safety.start_checks import StartRefusal, ledger_refusal, position_refusals
+
+ORDER_S_MAX = 30.0  # from the end of a step to the next order in force, beside the device's own delay
+
+
+class RunStarter:
+    """Starts the cells of runs. A cell that may not be started is refused, with its reason on record."""
+
+    def __init__(
+        self,
+        rack: Rack,
+        *,
+        loops: Mapping[str, DeviceLoop],
+        temperatures: Mapping[str, TemperatureLoop],
+        ios: Mapping[str, IoLoop],
+        chambers: Chambers,
+        presses: Presses,
+        recorder: Recorder,
+        rack_log: RackLog,
+        utcnow: Callable[[], datetime],
+        pending: Collection[str],
+        controllers: dict[PositionId, ChannelController],
+        on_closed: Callable[[], None],
+    ) -> None:
+        """`pending`: devices that have not yet answered; `controllers` gets those that have been started."""
+        self._rack = rack
+        self._loops = loops
+        self._temperatures = temperatures
+        self._ios = ios
+        self._chambers = chambers
+        self._presses = presses
+        self._recorder = recorder
+        self._log = rack_log
+        self._utcnow = utcnow
+        self._pending = pending
+        self._controllers = controllers
+        self._on_closed = on_closed
+
+    async def start(self, run: Run, plans: Mapping[PositionId, Plan]) -> None:
+        """As `RackController.start_run`."""
+        bay = self._rack.bays[run.placement.bay]
+        going_on = [name for name in bay.positions if name in self._controllers and not self._controllers[name].closed]
+        if going_on:
+            raise ValueError(f"bay {bay.bay} is not free: the run at {going_on[0]} is not over")
+        handles = self._recorder.start_run(run)
+        self._log.begin(run)
+        together = BayController(
+            bay,
+            run.cells,
+            loops=self._loops,
+            presses=self._presses,
+            rack_log=self._log,
+            on_change=self._chambers.wake,
+        )
+        started: list[tuple[ChannelController, DeviceLoop]] = []
+        for position_id, cell in run.cells.items():
+            self._controllers.pop(position_id, None)
+            position = bay.positions[position_id]
+            loop = self._loops[position.channels[0].device]
+            plan = plans.get(position_id)
+            refusal = self._refusal(bay, position, loop, plan, cell)
+            if plan is None or refusal is not None:
+                self._refuse(bay, position_id, cell, refusal or StartRefusal(code=None, text="there is no plan for it"))
+                continue
+            channel = ChannelId(position.channels[0].channel)
+            controller = ChannelController(
+                position=position_id,
+                cell=cell,
+                channel=channel,
+                row=loop.capabilities.channels.index(channel),
+                machine=StepMachine(
+                    plan,
+                    loop.capabilities.range,
+                    temperature_measured=position.temperature is not None,
+                    phases_max=loop.capabilities.phases_max,
+                    sweep_s=loop.sweep_s,
+                    gap_s_max=loop.patience.stale_s,
+                    order_s_max=ORDER_S_MAX + loop.capabilities.start_delay_s,
+                ),
+                capabilities=loop.capabilities,
+                recorder=self._recorder,
+                handle=handles[position_id],
+                utcnow=self._utcnow,
+                on_closed=self._on_closed,
+                beside=together,
+            )
+            self._controllers[position_id] = controller
+            together.add(controller)
+            started.append((controller, loop))
+        obstacle = await self._make_ready(bay, [controller for controller, _ in started])
+        running = []
+        for controller, loop in started:
+            refusal = obstacle or self._unreachable(loop)
+            if controller.machine.over is not None:
+                controller.close()  # it was stopped while the bay was made ready
+            elif refusal is None:
+                loop.run_cell(controller)
+                running.append(controller)
+            else:
+                del self._controllers[controller.position]
+                together.remove(controller)
+                self._refuse(bay, controller.position, controller.cell, refusal)
+        self._chambers.begin(run, running)
+
+    def _refusal(
+        self, bay: Bay, position: Position, loop: DeviceLoop, plan: Plan | None, cell: Cell
+    ) -> StartRefusal | None:
+        unreachable = self._unreachable(loop)
+        if unreachable is not None:
+            return unreachable
+        if plan is None or loop.last is None:
+            return StartRefusal(code=None, text=f"{loop.device} did not answer in time")
+        channel = ChannelId(position.channels[0].channel)
+        if channel not in loop.capabilities.channels:
+            return StartRefusal(code=None, text=f"{loop.device} has no channel {channel}")
+        refusals = position_refusals(
+            plan.cell_type,
+            loop.capabilities,
+            temperature_measured=position.temperature is not None,
+            contactor=bay.contactor is not None,
+        )
+        if refusals:
+            return StartRefusal(code=None, text="; ".join(refusal.text for refusal in refusals))
+        return ledger_refusal(plan, cell, loop.last[channel], loop.capabilities)
+
+    def _unreachable(self, loop: DeviceLoop) -> StartRefusal | None:
+        if loop.last is None or loop.device in self._pending:
+            return StartRefusal(code=None, text=f"{loop.device} does not answer")
+        if self._recorder.failure is not None:
+            return StartRefusal(code=None, text=f"the journal is not durable: {self._recorder.failure}")
+        return None
+
+    async def _make_ready(self, bay: Bay, controllers: Sequence[ChannelController]) -> StartRefusal | None:
+        """Temperatures are read, chamber, press and contactor are as they must be; else why nothing may start there."""
+        try:
+            await self._watch_temperatures(bay, controllers)
+            refusal = await self._chambers.make_ready(bay, controllers)
+            if refusal is not None:
+                return refusal
+            if controllers:
+                await self._presses.move(bay, closed=True)
+            if controllers and bay.contactor is not None:
+                await self._ios[bay.contactor.device].write({bay.contactor.channel: True})
+        except DeviceError as error:
+            return StartRefusal(code=None, text=str(error))
+        return None
+
+    def _refuse(self, bay: Bay, position: PositionId, cell: Cell, refusal: StartRefusal) -> None:
+        self._log.record("cell.refused", code=refusal.code, text=refusal.text, bay=bay, position=position, cell=cell)
+        self._recorder.outcome(
+            CellOutcome(
+                cell=cell.cell_id, position=position, ended="not-started", code=refusal.code, detail=refusal.text
+            )
+        )
+
+    async def _watch_temperatures(self, bay: Bay, controllers: Sequence[ChannelController]) -> None:
+        by_input: defaultdict[str, defaultdict[str, list[ChannelController]]]
+        by_input = defaultdict(lambda: defaultdict(list))
+        for controller in controllers:
+            source = bay.positions[controller.position].temperature
+            if source is not None:
+                by_input[source.device][source.channel].append(controller)
+        for device, channels in by_input.items():
+            await self._temperatures[device].watch(channels)
