@@ -3,6 +3,8 @@
 # check  the quick part of `test`
 # system what needs real processes, real time or other programs
 # bench  the benchmarks: figures, no verdict
+# compare  an electrochemical model, in an environment of its own, judges the simulated cells: docs/simulation.md
+# detect planted defects over SEEDS seeds, JOBS at a time: what is found, what is not: docs/simulation.md
 #
 # Each sets up .venv first, from PYTHON (3.11 or later), and again when pyproject.toml has changed.
 
@@ -10,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: demo test check system bench lint
+.PHONY: demo test check system bench compare detect lint
 .NOTPARALLEL:
 
 demo: .venv/.ready
@@ -27,6 +29,16 @@ system: .venv/.ready-dev
 
 bench: .venv/.ready-dev
 	@set -e; for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+compare: .venv/.ready-dev .venv-compare/.ready
+	@PYBAMM_DISABLE_TELEMETRY=true .venv-compare/bin/python tests/compare/run_pybamm.py
+	@$(BIN)/python tests/compare/compare.py
+
+SEEDS ?= 20
+JOBS ?= 2
+
+detect: .venv/.ready-dev
+	@$(BIN)/python tests/detect/detect.py --seeds $(SEEDS) --jobs $(JOBS)
 
 lint: .venv/.ready-dev
 	@$(BIN)/ruff check .
@@ -45,3 +57,9 @@ lint: .venv/.ready-dev
 	@$(PYTHON) -m venv .venv
 	@$(INSTALL) -e '.[dev]'
 	@touch .venv/.ready $@
+
+.venv-compare/.ready: tests/compare/requirements.txt
+	@echo "setting up .venv-compare"
+	@$(PYTHON) -m venv .venv-compare
+	@.venv-compare/bin/python -m pip install -qq --disable-pip-version-check -r tests/compare/requirements.txt
+	@touch $@
