@@ -1,4 +1,4 @@
-"""`cycler demo`: one tray of cells, formed behind its real wire protocol in virtual time."""
+"""`cycler demo`: three trays of cells, one of them behind its real wire protocol, formed and graded in virtual time."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,13 +12,13 @@ SEED = 7
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Where the files of the run go.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Where the files of the runs go.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal numbers.")] = SEED,
     wire: Annotated[str, typer.Option(help="memory, or loopback for real sockets.")] = "memory",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 if cells were rejected.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """A simulated rack of 16 EA PSB supplies grades a tray of cells over Modbus TCP; two of them are faulty."""
+    """A simulated rack grades a tray of NMC cells over Modbus TCP and forms one of LCO and one of LFP."""
     with explained(as_json=json):
         from cycler.cli.demo_run import run_demo  # noqa: PLC0415 (help must not wait for it)
 

@@ -1,6 +1,7 @@
-"""What every command that runs a tray does: check, run with progress shown, judge, show the lot."""
+"""What every command that runs trays does: check, run with progress shown, judge, show the lot."""
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cycler.cli.out_folder import prepared
 from cycler.cli.progress import shown_progress
 from cycler.model.world import WorldDeclaration
 from cycler.service.configuration import Configuration
-from cycler.service.lot import finish_run
+from cycler.service.lot import finish_runs
 from cycler.service.session import Job, check_start, run_session
 from cycler.service.wiring import Wire, open_world
 
@@ -19,7 +20,7 @@ from cycler.service.wiring import Wire, open_world
 def run_and_judge(
     configuration: Configuration,
     declaration: WorldDeclaration,
-    job: Job,
+    jobs: Sequence[Job],
     *,
     wire: Wire,
     out: Path | None,
@@ -28,19 +29,17 @@ def run_and_judge(
     as_json: bool,
 ) -> int:
     """The exit code. Without `out` the files are made for the verdict and thrown away."""
-    check_start(configuration, [job])
+    check_start(configuration, jobs)
     world = open_world(configuration, declaration, wire=wire)
     with ExitStack() as stack:
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         store = prepared(folder)
         with shown_progress(Console(stderr=True)) as on_progress:
-            (run,) = run_session(
-                configuration, world, [job], store=store, seed=declaration.seed, on_progress=on_progress
-            )
-        lot = finish_run(
+            runs = run_session(configuration, world, jobs, store=store, seed=declaration.seed, on_progress=on_progress)
+        lot = finish_runs(
             store,
-            run.run_id,
-            {job.recipe.cell_type.name: job.recipe.cell_type},
+            [run.run_id for run in runs],
+            {job.recipe.cell_type.name: job.recipe.cell_type for job in jobs},
             folder,
             config_hash=configuration.content_hash,
             seed=declaration.seed,

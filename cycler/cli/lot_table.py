@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cycler.cli.errors import DONE, REFUSED, REJECTED
-from cycler.model.results import CellResult
+from cycler.model.run import Run
+from cycler.results.verdict import JudgedCell
 from cycler.service.lot import REPORT, Lot
 
 PIPE_WIDTH = 200
@@ -25,12 +26,13 @@ def show_lot(lot: Lot, out: Path | None, *, as_json: bool) -> None:
         return
     piped = not sys.stdout.isatty()  # whoever reads a file or a pipe wants whole lines, however wide
     console = Console(highlight=False, width=PIPE_WIDTH if piped else None)
-    console.print(f"[bold]Run {lot.run.run_id}[/]  {lot.run.recipe_name} {lot.run.recipe_version}")
+    for run in lot.runs:
+        console.print(f"[bold]Run {run.run_id}[/]  {run.recipe_name} {run.recipe_version}")
     console.print(_table(lot))
-    for cell in lot.cells:
-        if cell.verdict != "pass":
-            why = escape(f"{cell.cell}: {_why(lot, cell)}")
-            console.print(f"[bold]{cell.position}[/] {why}", soft_wrap=piped)
+    for judged in lot.judged:
+        if judged.result.verdict != "pass":
+            why = escape(f"{judged.result.cell}: {_why(lot, judged)}")
+            console.print(f"[bold]{judged.result.position}[/] {why}", soft_wrap=piped)
     passed = len(lot.cells) - lot.rejected
     sys.stdout.write(f"{passed} of {len(lot.cells)} cells passed; events {lot.event_hash[:16]}\n")
     if out is not None:
@@ -48,7 +50,8 @@ def _table(lot: Lot) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("position", "cell"):
         table.add_column(name, no_wrap=True)
-    for name in ("Ah", "eff. %", "mOhm", "end V"):
+    first_cycle = any(cell.first_cycle_efficiency is not None for cell in lot.cells)
+    for name in ("Ah", *(["1st %"] if first_cycle else []), "eff. %", "mOhm", "end V"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("reason", overflow="fold")
@@ -58,6 +61,7 @@ def _table(lot: Lot) -> Table:
             cell.position,
             escape(cell.cell),
             _number(cell.capacity_ah, 3),
+            *([_number(_times(cell.first_cycle_efficiency, 100), 1)] if first_cycle else []),
             _number(_times(cell.cycle_efficiency_ratio, 100), 1),
             _number(_times(cell.dcir_ohm, 1000), 1),
             _number(cell.end_voltage_v, 3),
@@ -67,13 +71,13 @@ def _table(lot: Lot) -> Table:
     return table
 
 
-def _why(lot: Lot, cell: CellResult) -> str:
+def _why(lot: Lot, cell: JudgedCell) -> str:
     """What was expected and what came, in words."""
     found = [
         f"{finding.title}. {finding.came} Expected: {finding.expected} {finding.to_do}"
         for finding in lot.findings(cell)
     ]
-    return " ".join(found) or lot.outcomes[cell.position].detail
+    return " ".join(found)
 
 
 def _times(value: float | None, factor: float) -> float | None:
@@ -84,12 +88,19 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def _run(run: Run) -> dict[str, str]:
+    return {
+        "run": run.run_id,
+        "recipe": run.recipe_name,
+        "version": run.recipe_version,
+        "recipe_hash": run.recipe_hash,
+    }
+
+
 def _document(lot: Lot, out: Path | None) -> dict[str, object]:
     return {
-        "run": lot.run.run_id,
-        "recipe": lot.run.recipe_name,
-        "version": lot.run.recipe_version,
-        "recipe_hash": lot.run.recipe_hash,
+        **_run(lot.runs[0]),
+        **({"runs": [_run(run) for run in lot.runs]} if len(lot.runs) > 1 else {}),
         "event_hash": lot.event_hash,
         "out": None if out is None else str(out),
         "report": None if out is None else str(out / REPORT),
@@ -102,9 +113,11 @@ def _document(lot: Lot, out: Path | None) -> dict[str, object]:
                 "grade": cell.grade,
                 "reason_codes": list(cell.reason_codes),
                 "capacity_ah": cell.capacity_ah,
+                "first_cycle_efficiency": cell.first_cycle_efficiency,
                 "cycle_efficiency": cell.cycle_efficiency_ratio,
                 "dcir_ohm": cell.dcir_ohm,
                 "ocv_v": cell.ocv_v,
+                "k_v_per_h": cell.k_v_per_h,
                 "end_voltage_v": cell.end_voltage_v,
                 "energy_in_wh": cell.energy_in_wh,
                 "energy_out_wh": cell.energy_out_wh,

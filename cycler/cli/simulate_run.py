@@ -3,14 +3,14 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from cycler.cli.errors import WRONG_USE, Failure
 from cycler.cli.judged_run import run_and_judge
 from cycler.cli.logs import quiet_logs
 from cycler.model.cell import LEDGER_STATES, Cell, CellId, LedgerState
 from cycler.model.rack import TrayId
-from cycler.model.world import WorldDeclaration
+from cycler.model.world import SimulatedCell, WorldDeclaration
 from cycler.recipe.compile import LoadedRecipe
 from cycler.recipe.lookup import load_cell_type
 from cycler.recipe.problems import nearest
@@ -21,6 +21,7 @@ from cycler.service.session import Job
 from cycler.service.world_file import everywhere, load_world
 
 SEED = 1
+UNFORMED_FIRST: Final[tuple[LedgerState, ...]] = ("filled", "formed")
 _START = re.compile(r"([a-z]+)(?:@(\d{1,3}(?:\.\d{1,3})?)\s*%)?", re.ASCII)
 
 
@@ -48,14 +49,18 @@ def run_simulate(options: SimulateOptions, *, strict: bool, as_json: bool) -> in
     state, start = _start(options.start, recipe)
     declaration = _declaration(options, configuration, recipe, start)
     cells = {
-        position: Cell(cell_id=CellId(f"sim-{number:04d}"), cell_type=recipe.cell_type.name, state=state)
+        position: Cell(
+            cell_id=CellId(f"sim-{number:04d}"),
+            cell_type=recipe.cell_type.name,
+            state=state if declaration.cells[position].state == start else _ledger(declaration.cells[position]),
+        )
         for number, position in enumerate(configuration.rack.bays[BAY].positions, 1)
     }
     job = Job(bay=BAY, tray=TrayId("simulated"), cells=cells, recipe=recipe)
     return run_and_judge(
         configuration,
         declaration,
-        job,
+        [job],
         wire="memory",
         out=options.out,
         csv=options.csv,
@@ -76,9 +81,13 @@ def _declaration(
 
 
 def _start(text: str | None, recipe: LoadedRecipe) -> tuple[LedgerState, str]:
-    """The ledger state of the cells, and `formed@30%` for the world. By default formed cells, empty."""
+    """The ledger state of the cells, and `formed@30%` for the world. By default as the recipe takes them, and empty.
+
+    Unformed, where it takes those.
+    """
     if text is None:
-        return "formed" if "formed" in recipe.recipe.from_state else recipe.recipe.from_state[0], "formed@0%"
+        states = recipe.recipe.from_state
+        return _simulated(next((word for word in UNFORMED_FIRST if word in states), states[0]), "0")
     match = _START.fullmatch(text)
     if match is None:
         raise Failure(WRONG_USE, "start", f"--start {text!r} is no state", "write it like formed@30%")
@@ -86,4 +95,17 @@ def _start(text: str | None, recipe: LoadedRecipe) -> tuple[LedgerState, str]:
         raise Failure(WRONG_USE, "start", f"--start: {match[1]!r} is no state", nearest(match[1], LEDGER_STATES))
     if match[2] is not None and float(match[2]) > 100:
         raise Failure(WRONG_USE, "start", f"--start: a cell is never {match[2]} % full", "at most 100 %")
-    return cast(LedgerState, match[1]), f"formed@{match[2] or '0'}%"
+    return _simulated(cast(LedgerState, match[1]), match[2] or "0")
+
+
+def _simulated(state: LedgerState, soc_pct: str) -> tuple[LedgerState, str]:
+    """What the ledger says of a cell beyond its first charge makes it no other one."""
+    if state == "filled":
+        return state, "filled"
+    return state, f"{'precharged' if state == 'precharged' else 'formed'}@{soc_pct}%"
+
+
+def _ledger(cell: SimulatedCell) -> LedgerState:
+    """What is promised of a cell of the world file: the word before its charge. Defects may break that promise."""
+    word = (cell.state or "").partition("@")[0].strip()
+    return word if word in LEDGER_STATES else "formed"

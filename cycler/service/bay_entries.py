@@ -47,9 +47,8 @@ def _bay(entry: Fields, reading: RackReading, taken: dict[ChannelRef, PositionId
     chamber = entry.take("chamber", lambda node: reading.device(as_text(node), "chamber"))
     zone = entry.text("zone")
     power = entry.quantity("power_limit", "W")
-    for key in ("press", "chamber", "power_limit"):
-        if key in entry:
-            reading.defer(entry.line(key), f"bay {name}: {key}", "take it out to run without")
+    if power is not None:
+        reading.defer(entry.line("power_limit"), f"bay {name}: power_limit", "take it out to run without")
     positions = _positions(entry, name or "?", reading, taken)
     entry.close()
     if name is None:

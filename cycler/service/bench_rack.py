@@ -25,7 +25,8 @@ def bench_configuration(cells: int, cell_type: CellType) -> Configuration:
             channels=(ChannelRef(device="bench", channel=str(number)),),
             temperature=ChannelRef(device="thermometers", channel=str(number)),
         )
-    bay = Bay(bay=BAY, positions=positions, contactor=ChannelRef(device="contactors", channel="DO0"))
+    contactor = ChannelRef(device="contactors", channel="DO0")
+    bay = Bay(bay=BAY, positions=positions, chamber="chamber", contactor=contactor)
     devices = (
         DeviceConfiguration(
             settings=DeviceSettings(
@@ -48,6 +49,9 @@ def bench_configuration(cells: int, cell_type: CellType) -> Configuration:
         ),
         DeviceConfiguration(
             settings=DeviceSettings(device="contactors", resource=Resource.parse("sim:contactors")), driver="sim_io"
+        ),
+        DeviceConfiguration(
+            settings=DeviceSettings(device="chamber", resource=Resource.parse("sim:chamber")), driver="sim_chamber"
         ),
     )
     return Configuration(

@@ -73,7 +73,7 @@ def _device(
     except MistakeError as mistake:
         entry.refuse("driver" if mistake.code == "resource" else "id", mistake.code, mistake.message, mistake.hint)
         return None
-    if driver.kind in {"chamber", "meter"}:
+    if driver.kind == "meter":
         reading.defer(entry.line("driver"), f"{name}: {KIND_NAMES[driver.kind]}", "take it out to run without")
     reading.devices[name] = ListedDevice(kind=driver.kind, facts=facts)
     return DeviceConfiguration(settings=settings, driver=driver_name)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from cycler.control.channel_controller import ChannelController
 from cycler.model.rack import PositionId
 from cycler.model.run import Run
+from cycler.recipe.plan import PlanStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +34,7 @@ def bay_progress(run: Run, controllers: Mapping[PositionId, ChannelController], 
     """The bay is done when the cell that is furthest behind is."""
     of_run = [controllers[position] for position in run.cells if position in controllers]
     running = [controller for controller in of_run if not controller.closed]
-    steps = Counter(
-        f"{controller.machine.step.step_type} {controller.machine.step.step_id}"
-        for controller in running
-        if controller.machine.step is not None
-    )
+    steps = Counter(_words(controller.machine.step) for controller in running if controller.machine.step is not None)
     elapsed_s = (now_utc - run.started_utc).total_seconds()
     behind = min(running, key=lambda controller: controller.machine.step_count, default=None)
     remaining_s = behind.machine.remaining_s if behind is not None else 0.0
@@ -50,3 +47,10 @@ def bay_progress(run: Run, controllers: Mapping[PositionId, ChannelController], 
         remaining_s=remaining_s,
         eta_utc=now_utc + timedelta(seconds=remaining_s),
     )
+
+
+def _words(step: PlanStep) -> str:
+    """What a cell is doing; held for its temperature it is also soaking while it waits for its chamber."""
+    if step.soak is not None and step.chamber is not None:
+        return f"soaking {step.chamber.target_degc:g} degC"
+    return f"{step.step_type} {step.step_id}"

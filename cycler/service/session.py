@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,14 +13,15 @@ from cycler.contract.world import World
 from cycler.control.rack_controller import RackController
 from cycler.model.alarm import AlarmCode
 from cycler.model.cell import Cell
-from cycler.model.rack import BayId, Placement, PositionId, TrayId
+from cycler.model.rack import Bay, BayId, Placement, PositionId, TrayId
 from cycler.model.run import Run
 from cycler.recipe.canonical import canonical_text, content_hash
 from cycler.recipe.compile import LoadedRecipe, check, compile_plan
-from cycler.recipe.plan import Plan
+from cycler.recipe.plan import ContactGroup, Plan
 from cycler.recipe.problems import InvalidFile
 from cycler.record.journal import Journal, JournalFailed
 from cycler.record.recorder import Recorder
+from cycler.service.chamber_check import chamber_problems
 from cycler.service.configuration import Configuration
 from cycler.service.progress import BayProgress, bay_progress
 from cycler.service.wiring import offline_range, open_devices
@@ -48,8 +49,8 @@ class Job:
 def check_start(configuration: Configuration, jobs: Sequence[Job]) -> None:
     """Raises `InvalidFile` with all that speaks against a start before anybody has connected to a device.
 
-    That is a rack that asks for what control cannot do yet, and a recipe that a channel cannot run, as far as the rack
-    file tells what it can.
+    That is a rack that asks for what control cannot do yet, a recipe that a channel cannot run, as far as the rack file
+    tells what it can, and temperatures that a bay cannot have.
     """
     problems = dict.fromkeys(configuration.not_yet)
     devices = {device.settings.device: device for device in configuration.devices}
@@ -58,6 +59,7 @@ def check_start(configuration: Configuration, jobs: Sequence[Job]) -> None:
         used = dict.fromkeys(channel.device for cell in job.cells for channel in positions[cell].channels)
         for channel in dict.fromkeys(offline_range(devices[device]) for device in used):
             problems |= dict.fromkeys(check(job.recipe.recipe, job.recipe.cell_type, channel))
+    problems = problems or dict.fromkeys(chamber_problems(configuration, {job.bay: job.recipe for job in jobs}))
     if problems:
         raise InvalidFile(problems)
 
@@ -110,11 +112,15 @@ async def _session(
                     tasks.create_task(rack.run(), name="rack"),
                 ]
                 await rack.ready()
-                runs = [await _start(rack, recorder, world, job) for job in jobs]
+                bays = configuration.rack.bays
+                runs = [await _start(rack, recorder, world, job, bays[job.bay].positions) for job in jobs]
                 if on_progress is not None:
                     background.append(tasks.create_task(_report(rack, world, runs, on_progress), name="progress"))
-                for run in runs:
+                for place, run in enumerate(runs, 1):
                     await rack.finished(run)
+                    # Reading a device costs our time, and what goes on elsewhere may take many times as long.
+                    needed = {device for later in runs[place:] for device in _cyclers(bays[later.placement.bay])}
+                    await rack.let_go(_cyclers(bays[run.placement.bay]) - needed)
                 for task in background:
                     task.cancel()
         finally:
@@ -126,17 +132,21 @@ async def _session(
         await world.aclose()
 
 
-async def _start(rack: RackController, recorder: Recorder, world: World, job: Job) -> Run:
+async def _start(
+    rack: RackController, recorder: Recorder, world: World, job: Job, positions: Collection[PositionId]
+) -> Run:
+    """`positions`: all of the bay."""
     recipe = job.recipe.recipe
-    by_range: dict[ChannelRange, Plan] = {}
+    compiled: dict[tuple[ChannelRange, ContactGroup], Plan] = {}
     plans: dict[PositionId, Plan] = {}
-    for position in job.cells:
-        capabilities = rack.capabilities(position)
+    for place, position in enumerate(positions):
+        capabilities = rack.capabilities(position) if position in job.cells else None
         if capabilities is not None:
-            channel = capabilities.range
-            if channel not in by_range:
-                by_range[channel] = compile_plan(recipe, job.recipe.cell_type, channel)
-            plans[position] = by_range[channel]
+            group: ContactGroup = 1 if place % 2 else 0
+            variant = (capabilities.range, group)
+            if variant not in compiled:
+                compiled[variant] = compile_plan(recipe, job.recipe.cell_type, *variant)
+            plans[position] = compiled[variant]
     now = world.utcnow()
     run = Run(
         run_id=recorder.next_run_id(now),
@@ -150,6 +160,10 @@ async def _start(rack: RackController, recorder: Recorder, world: World, job: Jo
     )
     await rack.start_run(run, plans)
     return run
+
+
+def _cyclers(bay: Bay) -> set[str]:
+    return {channel.device for position in bay.positions.values() for channel in position.channels}
 
 
 async def _report(rack: RackController, world: World, runs: Sequence[Run], on_progress: OnProgress) -> None:

@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, Protocol, cast
 
 from cycler.contract.capabilities import ChannelRange
-from cycler.contract.devices import CyclerDriver, DigitalIo, TemperatureInput
+from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, TemperatureInput
 from cycler.contract.plugin import Driver, Surroundings
 from cycler.contract.world import SimulatedDevice, World
 from cycler.control.rack_controller import Devices
@@ -68,6 +68,7 @@ def open_devices(configuration: Configuration, surroundings: Surroundings) -> De
     cyclers: dict[str, CyclerDriver] = {}
     temperatures: dict[str, TemperatureInput] = {}
     ios: dict[str, DigitalIo] = {}
+    chambers: dict[str, ChamberDriver] = {}
     for config in configuration.devices:
         driver = load_driver(config.driver)
         device = driver.opens(config.settings, surroundings)
@@ -79,9 +80,11 @@ def open_devices(configuration: Configuration, surroundings: Surroundings) -> De
                 temperatures[name] = cast(TemperatureInput, device)
             case "digital-io":
                 ios[name] = cast(DigitalIo, device)
+            case "chamber":
+                chambers[name] = cast(ChamberDriver, device)
             case kind:
                 raise ValueError(f"{name}: the controller has no use for a {kind} yet")
-    return Devices(cyclers=cyclers, temperatures=temperatures, ios=ios)
+    return Devices(cyclers=cyclers, temperatures=temperatures, ios=ios, chambers=chambers)
 
 
 def simulated_devices(configuration: Configuration) -> list[SimulatedDevice]:

@@ -1,4 +1,4 @@
-"""CPU per 1 s step of a bank of cells, beside bare numpy that only moves charge, two RC pairs and a voltage."""
+"""CPU per 1 s step of a bank of cells, beside bare numpy that only moves charge, two decays and a voltage."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from sims.terminal import Supply
 
 STEPS = 3000
 OCV = ocv_table("ocv_nmc811_graphite")
-CIRCUIT = circuit_table("ecm_2rc_nmc811_graphite")
+CIRCUIT = circuit_table("ecm_nmc811_graphite")
 SUPPLIES = {
     "rest": Supply(),
     "CC": Supply(on=True, voltage_v=4.2, source_current_a=1.0),

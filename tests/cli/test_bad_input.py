@@ -193,7 +193,7 @@ def test_a_step_that_cannot_be_is_named_with_its_line(step: str, message: str) -
         ("rack", "channel: bt-01/1", "channel: bt-01/99", "bt-01 has no channel 99 (it has 1 to 16)"),
         ("world", "23 degC", "nan degC", "`nan degC` is no value: it must be a finite number"),
         ("world", "23 degC", "23", "23 has no unit (write 23 degC)"),
-        ("world", "1 kOhm", "0 Ohm", "resistance_ohm must be above 0"),
+        ("world", "1 kOhm", "0 Ohm", "resistance_ohm must lie between 20 and 1e+06, not at 0"),
     ],
 )
 def test_a_value_that_cannot_be_is_named_with_its_line(kind: str, old: str, new: str, message: str) -> None:

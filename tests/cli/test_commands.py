@@ -16,6 +16,18 @@ from cycler.service.clock import utcnow
 HEAVY = ("apsw", "jinja2", "msgspec", "numpy", "pyarrow", "pydantic", "pymodbus", "structlog", "yaml")
 
 
+FIRST_CHARGE = """\
+recipe: first
+version: 1.0.0
+cell_type: nmc811-21700
+from_state: filled
+to_state: precharged
+steps:
+  - contact: {}
+  - charge: {current: C/50, until: [time >= 60 s], fail: [capacity > 10 %, voltage > 4.1 V]}
+"""
+
+
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
@@ -101,6 +113,15 @@ def test_a_cell_in_a_state_that_the_recipe_does_not_take_is_not_run(recipe: str)
     answer = cycler("simulate", recipe, "--start", "quarantine", "--json", "--strict")
     (cell,) = answer.document["cells"]
     assert (answer.exit_code, cell["verdict"], cell["reason_codes"]) == (4, "not-run", ["STATE_CONTRADICTED"])
+
+
+def test_cells_are_as_the_recipe_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("first.yaml").write_text(FIRST_CHARGE)
+    for start in ([], ["--start", "filled"]):
+        (cell,) = cycler("simulate", "first.yaml", "--json", *start).document["cells"]
+        assert cell["verdict"] == "pass"
+        assert 0.3 < cell["end_voltage_v"] < 2.0  # formed cells have more
 
 
 # Where files go.
