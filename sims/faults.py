@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from sims.cells.tables import nearest
 from sims.seeds import generator
 
 OVERFLOW = 9.9e37  # what instruments give as a number when they have none
+SPELT_ALIKE = 0.75  # faults that are another driver's are no misspelt ones
 SCALE = 10.0
 
 _LINK = ("no-reply", "refused", "exception")
@@ -151,6 +153,8 @@ def _numbers(fault: Fault, device: SimulatedDevice, *, wire_in_memory: bool) -> 
         possible = frozenset()  # there the kernel carries the bytes
     if fault.fault not in possible:
         words = f"possible are {', '.join(sorted(possible))}" if possible else "none is, behind this wire"
+        if misspelt := get_close_matches(fault.fault, sorted(possible), n=1, cutoff=SPELT_ALIKE):
+            words = f"did you mean {misspelt[0]!r}?"
         raise _error(fault, f"this fault is not simulated on it: {words}")
     if not 0 <= fault.probability <= 1:
         raise _error(fault, f"a probability of {fault.probability:g} cannot be")

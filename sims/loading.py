@@ -48,7 +48,10 @@ def loading(declaration: WorldDeclaration, rack: Rack, defects: Iterable[DrawnDe
             case "unexpected" if here.cell is None:
                 loaded[at] = replace(here, cell=declared.cell or _like_its_neighbours(defect, declaration, rack))
             case "unexpected" if declared.at == at:
-                raise WorldError(f"{at}: unexpected: a cell is expected there", line=declared.line)
+                raise WorldError(
+                    f"{at}: unexpected: a cell is expected there: give the position `empty: true` in the rack file",
+                    line=declared.line,
+                )
     return loaded
 
 

@@ -12,7 +12,7 @@ from cycler.cli.errors import WRONG_USE, explained
 app = typer.Typer(help="Check recipes, and print what they will do.", rich_markup_mode=None)
 
 RecipeFile = Annotated[str, typer.Argument(help="A recipe's file, or the name of one in the library.")]
-CellTypeFile = Annotated[Path | None, typer.Option(help="A cell type's file, instead of the recipe's own.")]
+CellTypeFile = Annotated[str | None, typer.Option(help="A cell type's file or name, not the recipe's own.")]
 RackFile = Annotated[Path | None, typer.Option("--config", help="A rack file: check against its channels too.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 

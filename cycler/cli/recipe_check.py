@@ -9,7 +9,7 @@ from cycler.recipe.canonical import canonical_text, content_hash
 from cycler.recipe.compile import LoadedRecipe
 from cycler.recipe.compile import check as check_on
 from cycler.recipe.describe import describe, worst_case_s
-from cycler.recipe.lookup import load_cell_type
+from cycler.recipe.lookup import given_cell_type
 from cycler.recipe.problems import Problem
 from cycler.service.rack_file import load_configuration
 from cycler.service.recipes import recipe_named
@@ -70,7 +70,7 @@ class Shown:
         }
 
 
-def check_recipe(recipe: str, config: Path | None, cell_type: Path | None) -> Checked:
+def check_recipe(recipe: str, config: Path | None, cell_type: str | None) -> Checked:
     """Raises `InvalidFile` for files that do not read."""
     loaded = _load(recipe, cell_type)
     problems: dict[str, Problem] = {}
@@ -84,7 +84,7 @@ def check_recipe(recipe: str, config: Path | None, cell_type: Path | None) -> Ch
     return Checked(recipe=loaded, problems=tuple(problems.values()), notes=tuple(notes))
 
 
-def show_recipe(recipe: str, cell_type: Path | None) -> Shown:
+def show_recipe(recipe: str, cell_type: str | None) -> Shown:
     """Raises `InvalidFile` for files that do not read."""
     loaded = _load(recipe, cell_type)
     return Shown(
@@ -94,8 +94,8 @@ def show_recipe(recipe: str, cell_type: Path | None) -> Shown:
     )
 
 
-def _load(recipe: str, cell_type: Path | None) -> LoadedRecipe:
-    own = None if cell_type is None else load_cell_type(cell_type)
+def _load(recipe: str, cell_type: str | None) -> LoadedRecipe:
+    own = None if cell_type is None else given_cell_type(cell_type, beside=Path.cwd())
     return recipe_named(recipe, beside=Path.cwd(), cell_type=own)
 
 

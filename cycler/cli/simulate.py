@@ -10,7 +10,7 @@ from cycler.cli.errors import explained
 
 def simulate(  # noqa: PLR0917 (typer makes each of them an option)
     recipe: Annotated[str, typer.Argument(help="A recipe's file, or the name of one in the library.")],
-    cell_type: Annotated[Path | None, typer.Option(help="A cell type's file, instead of the recipe's own.")] = None,
+    cell_type: Annotated[str | None, typer.Option(help="A cell type's file or name, not the recipe's own.")] = None,
     cells: Annotated[int, typer.Option(min=1, max=1024, help="How many cells.")] = 1,
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal numbers.")] = None,
     start: Annotated[str | None, typer.Option(help="The state they come in, like formed@30%.")] = None,

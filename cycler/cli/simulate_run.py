@@ -12,7 +12,7 @@ from cycler.model.cell import LEDGER_STATES, Cell, CellId, LedgerState
 from cycler.model.rack import TrayId
 from cycler.model.world import SimulatedCell, WorldDeclaration
 from cycler.recipe.compile import LoadedRecipe
-from cycler.recipe.lookup import load_cell_type
+from cycler.recipe.lookup import given_cell_type
 from cycler.recipe.problems import nearest
 from cycler.service.bench_rack import BAY, bench_configuration
 from cycler.service.configuration import Configuration
@@ -30,7 +30,7 @@ class SimulateOptions:
     """The command line, as given."""
 
     recipe: str
-    cell_type: Path | None
+    cell_type: str | None
     cells: int
     seed: int | None  # before the world file's own; 1 without either
     start: str | None
@@ -43,7 +43,7 @@ class SimulateOptions:
 def run_simulate(options: SimulateOptions, *, strict: bool, as_json: bool) -> int:
     """The exit code."""
     quiet_logs()
-    cell_type = None if options.cell_type is None else load_cell_type(options.cell_type)
+    cell_type = None if options.cell_type is None else given_cell_type(options.cell_type, beside=Path.cwd())
     recipe = recipe_named(options.recipe, beside=Path.cwd(), cell_type=cell_type)
     configuration = bench_configuration(options.cells, recipe.cell_type)
     state, start = _start(options.start, recipe)
@@ -92,7 +92,8 @@ def _start(text: str | None, recipe: LoadedRecipe) -> tuple[LedgerState, str]:
     if match is None:
         raise Failure(WRONG_USE, "start", f"--start {text!r} is no state", "write it like formed@30%")
     if match[1] not in LEDGER_STATES:
-        raise Failure(WRONG_USE, "start", f"--start: {match[1]!r} is no state", nearest(match[1], LEDGER_STATES))
+        hint = "the ledger calls them filled" if match[1] == "unformed" else nearest(match[1], LEDGER_STATES)
+        raise Failure(WRONG_USE, "start", f"--start: {match[1]!r} is no state", hint)
     if match[2] is not None and float(match[2]) > 100:
         raise Failure(WRONG_USE, "start", f"--start: a cell is never {match[2]} % full", "at most 100 %")
     return _simulated(cast(LedgerState, match[1]), match[2] or "0")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from cycler.contract.errors import DeviceError
 from cycler.contract.sweep import ChannelId
+from cycler.control.cancellation import raise_if_cancelled
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.io_loop import IoLoop
 from cycler.control.rack_log import RackLog
@@ -68,9 +69,12 @@ class Upstream:
                     self._loops[device].close(_channels_of(bay, device))
                 else:
                     self._no_way_left(bay, device)
+            raise_if_cancelled()
 
     def _no_way_left(self, bay: Bay, device: str) -> None:
-        """Nothing else that we command opens the output. The off is repeated; in the end the record waits no longer."""
+        """Nothing else that we command opens the output. The off is repeated until the device is latched; in the end
+        the record waits no longer.
+        """
         text = f"bay {bay.bay}: nothing but {device} itself opens its output; if it does not, cut its supply by hand"
         code = AlarmCode.RELAY_WELDED
         self._log.record("off.no_way_left", device=device, code=code, text=text, bay=bay, severity="error")

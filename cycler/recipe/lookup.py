@@ -32,6 +32,18 @@ def find_cell_type(name: str, *, beside: Path) -> CellType:
     raise LookupError(nearest(name, cell_type_names(beside)))
 
 
+def given_cell_type(name: str, *, beside: Path) -> CellType:
+    """A cell type's file, else a name as for `find_cell_type`. Raises `InvalidFile`."""
+    path = Path(name)
+    if path.exists() or path.name != name or path.suffix in {".yaml", ".yml"}:
+        return load_cell_type(path)
+    try:
+        return find_cell_type(name, beside=beside)
+    except LookupError as error:
+        message = "is neither a file nor the name of a cell type"
+        raise InvalidFile([Problem(file=name, line=0, code="unreadable", message=message, hint=str(error))]) from None
+
+
 def cell_type_names(beside: Path) -> list[str]:
     """All that `find_cell_type` would find, sorted."""
     return sorted({path.stem for folder in (beside, LIBRARY) for path in (folder / "cell-types").glob("*.yaml")})

@@ -53,6 +53,8 @@ NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _QUANTITY = re.compile(rf"({NUMBER})\s*(\S.*)?", re.ASCII)
 _C_DIVIDED = re.compile(rf"C\s*/\s*({NUMBER})", re.ASCII)
 _MEANT = {"°C": "degC", "℃": "degC", "K": "degC", "Ω": "Ohm", "mΩ": "mOhm", "kΩ": "kOhm", "ohm": "Ohm", "hour": "h"}
+_KELVIN_MIN = 200.0
+"""More kelvins than this are a temperature, fewer a difference of two."""
 _TEXT_MAX = 64
 
 
@@ -88,6 +90,8 @@ def parse_quantity(text: str, units: Collection[str]) -> Quantity:
         if unit[0] == ",":
             raise MistakeError("decimal-comma", f"{shown(text)} has a decimal comma", f"write {text.replace(',', '.')}")
         if unit in _MEANT:
+            if unit == "K" and float(number) > _KELVIN_MIN:
+                number = f"{float(number) - 273.15:.2f}".rstrip("0").rstrip(".")
             raise MistakeError("unit", f"{shown(unit)} is no unit", f"write {number} {_MEANT[unit]}")
         raise MistakeError("unit", f"{shown(unit)} is no unit", nearest(unit, _spelt(units)))
     base = SCALES[unit][0]

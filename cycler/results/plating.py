@@ -16,7 +16,7 @@ from cycler.results.signs import Sign, scatter, voltage_v_at
 
 PLATEAU_V_MIN: Final = 0.01  # lithium dissolves some tens of millivolts above where graphite rests
 PLATEAU_SIGMAS: Final = 8.0
-REST_S_MIN: Final = 300.0
+REST_S_MIN: Final = 60.0
 SCATTER_V_MIN: Final = 0.5e-3
 
 

@@ -1,8 +1,8 @@
 """Whether a temperature input can be believed: cells that stand side by side and carry little current are equally warm.
 
 Heat from a current is gone some ten minutes after it. A reading that stays away from the neighbours' for longer comes
-from the sensor, or from a leak; a leak that warms a cell so much moves its voltage away from theirs, too. Only where
-that is as it should be, the sensor is to blame.
+from the sensor, or from the cell; what warms a cell so much moves its voltage away from theirs, too. Only where that is
+as it should be, the sensor is to blame.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cycler.model.alarm import AlarmCode
 from cycler.model.rack import PositionId
 from cycler.results.cell_record import CellRecord, Floats
 from cycler.results.signs import LOT_MIN, Sign, scatter, voltage_v_at
@@ -23,10 +24,14 @@ ORDINARY_SIGMAS: Final = 6.0
 STAYS_RATIO: Final = 0.7  # of heat that has no source, a third is left by then
 
 _GRID_S: Final = 60.0
+_TO_TRAY_MEAN: Final = f"TRIP_{AlarmCode.TEMPERATURE_TO_TRAY_MEAN.value}"
 
 
 def sensor_signs(lot: Sequence[CellRecord]) -> Mapping[PositionId, Sign]:
-    """Cells whose temperature input stayed away from the median of the others without a current to explain it."""
+    """Cells whose temperature input stayed away from the median of the others without a current to explain it.
+
+    The sensor's own fault, or what the protection against a tray's mean is there for.
+    """
     seen = [record for record in lot if record.samples is not None and len(record.samples.elapsed_s) > 1]
     if len(seen) < LOT_MIN:
         return {}
@@ -42,14 +47,16 @@ def sensor_signs(lot: Sequence[CellRecord]) -> Mapping[PositionId, Sign]:
     for record, own_degc in zip(seen, degc, strict=True):
         away_k = own_degc - median_degc
         worst = _stays_away(away_k, _quiet(record, grid_s))
-        if worst is None or not _is_ordinary(record, seen, float(grid_s[worst])):
+        if worst is None:
             continue
+        is_ordinary = _is_ordinary(record, seen, float(grid_s[worst]))
         found[record.position] = Sign(
-            code="TEMPERATURE",
+            code="TEMPERATURE" if is_ordinary else _TO_TRAY_MEAN,
             expected=f"Within {DEVIATION_K:g} K of its neighbours when there is no current to warm it: "
             f"{median_degc[worst]:.1f} °C.",
             came=f"The sensor says {own_degc[worst]:.1f} °C, {abs(away_k[worst]):.1f} K "
-            f"{'above' if away_k[worst] > 0 else 'below'} them, and stays there; the cell's voltage is like theirs.",
+            f"{'above' if away_k[worst] > 0 else 'below'} them, and stays there; the cell's voltage is "
+            f"{'like theirs' if is_ordinary else 'not like theirs, so that the sensor may well be right'}.",
             step_counts=_steps_away(record, grid_s, away_k),
         )
     return found

@@ -106,9 +106,9 @@ def limit_code(metric: str, value: float, band: Band) -> str | None:
 
 
 def _believed(signs: Sequence[Sign]) -> tuple[Sign, ...]:
-    """A leak warms a cell: then the sensor may well be right."""
+    """A leak warms a cell: that is all that its temperature says."""
     leaks = any(sign.code == "SELF_DISCHARGE" for sign in signs)
-    return tuple(sign for sign in signs if not (leaks and sign.code == "TEMPERATURE"))
+    return tuple(sign for sign in signs if not (leaks and sign.code in {"TEMPERATURE", *HEAT_TRIPS}))
 
 
 def _code_of_end(outcome: CellOutcome) -> list[str]:

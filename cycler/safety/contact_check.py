@@ -211,7 +211,7 @@ def _seen(subject: ContactSubject) -> str:
 
 
 def _mv(voltage_v: float) -> str:
-    return f"{1e3 * voltage_v:.3g} mV"
+    return f"{1e3 * voltage_v:.3g} mV" if abs(voltage_v) < 0.9995 else f"{voltage_v:.3f} V"
 
 
 def _ma(current_a: float) -> str:

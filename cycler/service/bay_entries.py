@@ -44,6 +44,8 @@ def _bay(entry: Fields, reading: RackReading, taken: dict[ChannelRef, PositionId
     name = entry.take("id", as_title, required=True)
     contactor = entry.take("contactor", lambda node: reading.channel(as_text(node), "digital-io"))
     press = entry.take("press", lambda node: reading.channel(as_text(node), "digital-io"))
+    if press is not None and press == contactor:
+        entry.refuse("press", "channel", f"press: {press} is the bay's contactor", "give each an output of its own")
     chamber = entry.take("chamber", lambda node: reading.device(as_text(node), "chamber"))
     zone = entry.text("zone")
     power = entry.quantity("power_limit", "W")

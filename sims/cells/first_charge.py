@@ -136,7 +136,8 @@ class Forming:
             self.unformed[rows] = table.unformed(charge)
             self._film_fraction[rows] = table.first_fraction * self.unformed[rows]
             charge_per_soc = 1 / (1 - self._film_fraction[rows])
-            stretch = np.searchsorted(table.charge, charge + lag[rows] * charge_per_soc, side="right") - 1
+            surface = charge + np.maximum(lag[rows], 0) * charge_per_soc
+            stretch = np.searchsorted(table.charge, surface, side="right") - 1
             self.slope_v[rows] = table.slope_v.take(stretch, mode="clip") * charge_per_soc
             self._is_reversible[rows] = charge < REVERSIBLE_CHARGE
             self._is_dissolving[rows] = charge <= table.charge[0]

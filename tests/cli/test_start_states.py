@@ -57,3 +57,20 @@ def test_the_worlds_own_state_is_what_is_promised_and_its_defects_break_the_prom
     found = verdicts("--cells", "5", "--world", "w.yaml")
     contradicted = ("not-run", ["STATE_CONTRADICTED"])
     assert found == [("pass", []), contradicted, ("pass", []), contradicted, ("pass", [])]
+
+
+def test_unformed_cells_are_named_as_the_ledger_names_them(folder: Path) -> None:
+    (folder / "r.yaml").write_text(RECIPE.format(states="filled", to="precharged"))
+    refused = cycler("simulate", "r.yaml", "--start", "unformed")
+    assert refused.exit_code == 2
+    assert "'unformed' is no state (the ledger calls them filled)" in refused.err
+
+
+def test_a_cell_type_of_the_library_is_given_by_its_name(folder: Path) -> None:
+    (folder / "r.yaml").write_text(RECIPE.format(states="filled", to="precharged"))
+    assert cycler("recipe", "check", "r.yaml", "--cell-type", "nmc811-21700").exit_code == 0
+    other = cycler("recipe", "check", "r.yaml", "--cell-type", "nmc811-pouch-5ah")
+    assert "the recipe is for nmc811-21700, not for nmc811-pouch-5ah" in other.err
+    refused = cycler("simulate", "r.yaml", "--cell-type", "nmc811-pouch")
+    assert refused.exit_code == 2
+    assert "is neither a file nor the name of a cell type (did you mean nmc811-pouch-5ah?)" in refused.err

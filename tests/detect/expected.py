@@ -5,7 +5,9 @@ from typing import Final
 
 from cycler.model.alarm import AlarmCode
 
-HOT: Final = frozenset({f"TRIP_{AlarmCode.OVER_TEMPERATURE.value}"})
+HOT: Final = frozenset(
+    f"TRIP_{alarm.value}" for alarm in (AlarmCode.OVER_TEMPERATURE, AlarmCode.TEMPERATURE_TO_TRAY_MEAN)
+)
 STOPPED: Final = frozenset({"STATE_CONTRADICTED", "WRONG_CHEMISTRY", "FORM_LOW", "SELF_DISCHARGE", "SHORT"})
 """Two cells at one position take twice the charge: how that shows first depends on the recipe."""
 

@@ -36,6 +36,7 @@ PLANTED: Final[Mapping[int, Planted]] = {
     8: Planted(defect="drifting-sense"),
     10: Planted(defect="bad-contact"),
     12: Planted(defect="open-contact"),
+    14: Planted(defect="hard-short"),
     16: Planted(defect="micro-short"),
     18: Planted(defect="low-capacity"),
     20: Planted(defect="high-resistance"),

@@ -86,6 +86,13 @@ def test_degrees_are_not_c_rates() -> None:
     assert refused.value.hint == "write 25 degC"
 
 
+@pytest.mark.parametrize(("text", "hint"), [("298.15 K", "write 25 degC"), ("2 K", "write 2 degC")])
+def test_kelvins_are_written_back_as_the_temperature_or_the_difference_that_they_are(text: str, hint: str) -> None:
+    with pytest.raises(MistakeError) as refused:
+        parse_quantity(text, ("degC",))
+    assert refused.value.hint == hint
+
+
 @given(text=st.text(max_size=40), unit=st.sampled_from(ALL))
 def test_any_text_is_a_quantity_or_a_mistake(text: str, unit: str) -> None:
     try:

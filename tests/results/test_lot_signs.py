@@ -204,7 +204,8 @@ def test_a_trip_by_heat_that_only_the_sensor_saw_condemns_no_cell() -> None:
 
 def test_a_warm_cell_whose_voltage_lags_is_believed() -> None:
     warm = Made(drift_k_per_h=2.0, mean_v=3.6, ended="tripped", code="TRIP_9", last_step=1)
-    assert odd_one(warm) == ("quarantine", ("TRIP_9",))
+    assert odd_one(warm) == ("quarantine", ("TRIP_9", "TRIP_12"))
+    assert odd_one(Made(drift_k_per_h=0.5, mean_v=3.61, last_step=3)) == ("fail", ("TRIP_12",))
 
 
 def test_a_quiet_time_that_is_too_short_to_tell_says_nothing() -> None:

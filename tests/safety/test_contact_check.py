@@ -162,6 +162,10 @@ def test_an_unproven_polarity_allows_the_micro_charge_and_nothing_after_it() -> 
     assert response(0.33, rest_v=up(0.05)).code is None
 
 
+def test_a_formed_cell_that_stands_the_wrong_way_round_is_reported_in_volts() -> None:
+    assert passive(-3.6, of=FORMED).text == "-3.600 V with the relay open, below -50 mV: it is reversed"
+
+
 def test_evidence_proves_polarity() -> None:
     proven = subject(polarity_proven=True)
     assert passive(0.03, of=proven).code is None

@@ -218,6 +218,11 @@ def test_a_device_is_entries(tmp_path: Path) -> None:
     assert problem(tmp_path, rack(devices=DEVICES + "  - sim_io\n")).message == message
 
 
+def test_a_press_that_is_the_bays_contactor_is_refused(tmp_path: Path) -> None:
+    found = problem(tmp_path, rack(bay=", press: io-01/DO0"))
+    assert (found.line, found.message) == (7, "press: io-01/DO0 is the bay's contactor")
+
+
 def test_what_hangs_on_a_device_that_was_refused_is_not_refused_once_more(tmp_path: Path) -> None:
     found = problem(tmp_path, rack(devices=DEVICES.replace("channels: 4}", "channels: four}", 1)))
     assert found.line == 3

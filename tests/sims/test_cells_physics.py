@@ -122,6 +122,15 @@ def test_a_hard_short_pulls_the_voltage_at_once_and_heats_the_cell() -> None:
     assert cells.voltage_v[0] < 0.5
 
 
+def test_a_hard_short_that_is_taken_back_leaves_no_trace() -> None:
+    cells, untouched = one(cell(soc=0.8)), one(cell(soc=0.8))
+    cells.alter(0, short_ohm=0.2)
+    cells.alter(0, short_ohm=-0.2)
+    flow(cells, 1.0, 10.0, 1.0)
+    flow(untouched, 1.0, 10.0, 1.0)
+    assert cells.voltage_v[0] == pytest.approx(untouched.voltage_v[0], abs=1e-9)
+
+
 def test_a_shorted_filled_cell_does_not_answer_a_contact_check() -> None:
     type_ = find_cell_type("nmc811-21700", beside=Path())
     cells = one(draw(SimulatedCell(cell_type=type_, state="filled"), np.random.default_rng(1), ideal=True))

@@ -363,7 +363,7 @@ def test_nothing_is_wrong_with_the_neighbours_of_a_defect() -> None:
         (defect("crossed-sense", other="B01/A1"), "B01/A1 is no other position"),
         (defect("crossed-sense", "B01"), "strikes one position, like B01/A1"),
         (defect("rotated-tray"), "strikes a whole bay, like B01"),
-        (defect("unexpected"), "a cell is expected there"),
+        (defect("unexpected"), "a cell is expected there: give the position `empty: true`"),
         (defect("nonsense", "B01", probability=0.0), "nonsense"),
     ],
 )

@@ -233,6 +233,10 @@ def test_a_chamber_whose_order_is_not_applied_says_so() -> None:
     [
         (Fault(device="cyc-09", fault="nan"), "nan: the rack has no device 'cyc-09': did you mean 'cyc-01'"),
         (Fault(device="cyc-01", fault="crc"), "cyc-01: crc: this fault is not simulated on it: possible are drift, "),
+        (
+            Fault(device="cyc-01", fault="frzen"),
+            "cyc-01: frzen: this fault is not simulated on it: did you mean 'frozen'",
+        ),
         (Fault(device="tc-01", fault="restart"), "tc-01: restart: this fault is not simulated on it"),
         (Fault(device="cyc-01", channel="9", fault="nan"), "no position of the rack uses its channel 9"),
         (Fault(device="cyc-01", channel="1", fault="no-reply"), "it strikes the whole device: write cyc-01"),
