@@ -36,6 +36,9 @@ from cycler.recipe.expectation import expected_after_s, expected_step_s, expecte
 from cycler.recipe.plan import Plan, PlanPhase, PlanStep
 from cycler.safety.contact_check import FIRST_CURRENT_C_RATE
 
+CREDIBLE_RATIO = 20.0
+"""Of the channel's range: what shows more than this has not measured anything, and counts like no value."""
+
 IN_BAND_V_MIN = 0.005  # or two accuracies and three times the noise, where that is more
 CONTACT_LOOKS = 5  # readings of a step's current that are asked for the contacts; slower devices take some to regulate
 
@@ -43,7 +46,18 @@ CONTACT_LOOKS = 5  # readings of a step's current that are asked for the contact
 class Course(Present):
     """Asks for orders, enters the steps whose orders are in force, and closes them with their numbers."""
 
-    __slots__ = ("_at_window_s", "_band_v", "_order_s_max", "_phases_max", "_plan", "_rail", "_run", "_step")
+    __slots__ = (
+        "_at_window_s",
+        "_band_v",
+        "_credible_a",
+        "_credible_v",
+        "_order_s_max",
+        "_phases_max",
+        "_plan",
+        "_rail",
+        "_run",
+        "_step",
+    )
 
     def __init__(
         self,
@@ -65,6 +79,8 @@ class Course(Present):
         self._phases_max = phases_max
         self._at_window_s = 2 * sweep_s
         self._order_s_max = order_s_max
+        self._credible_v = CREDIBLE_RATIO * channel.voltage_v_max
+        self._credible_a = CREDIBLE_RATIO * max(channel.charge_current_a_max, channel.discharge_current_a_max)
         self._band_v = max(IN_BAND_V_MIN, 2 * channel.voltage_accuracy_v + 3 * channel.voltage_noise_v)
         self._rail = GuardRail(channel, temperature_measured=temperature_measured)
         self._run = self._begun(nan)
@@ -351,7 +367,8 @@ class Course(Present):
 
     def _narrow(self) -> None:
         """Work out within which bounds nothing can become true, from the present reading on."""
-        run, step, quiet = self._run, self._step, Quiet()
+        run, step = self._run, self._step
+        quiet = Quiet(v_lo=-self._credible_v, v_hi=self._credible_v, i_lo=-self._credible_a, i_hi=self._credible_a)
         direction = "rest" if step is None else step.now.direction
         self._rail.narrow(quiet, entry=Counters() if step is None else step.progress.entry, direction=direction)
         if run.over is not None or run.awaited is not None:

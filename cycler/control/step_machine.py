@@ -155,7 +155,7 @@ class StepMachine(Course):
         """A reading that is not quiet: bad, to be kept, or to be judged."""
         before = (self.voltage_v, self.current_a)
         step = self._run.step
-        if isnan(sweep.voltage_v[row]) or isnan(sweep.current_a[row]):
+        if not self._is_credible(sweep, row):
             if step is not None:
                 step.bad_readings += 1
             return self._judge(sweep, row, temperature_degc, valid=False, before=before)
@@ -169,6 +169,10 @@ class StepMachine(Course):
         self._keep_next()
         return KEPT
 
+    def _is_credible(self, sweep: Sweep, row: int) -> bool:
+        """NaN is not."""
+        return abs(sweep.voltage_v[row]) <= self._credible_v and abs(sweep.current_a[row]) <= self._credible_a
+
     def _judge(
         self, sweep: Sweep, row: int, temperature_degc: float, *, valid: bool, before: tuple[float, float]
     ) -> Sequence[MachineEvent]:
@@ -179,8 +183,8 @@ class StepMachine(Course):
         events: list[MachineEvent] = []
         trip = self._rail.trips(
             taken_s=sweep.taken_s,
-            voltage_v=sweep.voltage_v[row],
-            current_a=sweep.current_a[row],
+            voltage_v=_within(sweep.voltage_v[row], self._credible_v),
+            current_a=_within(sweep.current_a[row], self._credible_a),
             temperature_degc=temperature_degc,
             step_time_s=self.step_time_s if run.step is not None else 0.0,
             moved=self.counters - run.step.entry if run.step is not None else Counters(),
@@ -312,3 +316,7 @@ class StepMachine(Course):
             one_order(step.variant.phases, progress.order_phase, self._phases_max)
         ):
             events.extend(self._await(progress.cursor, coming))
+
+
+def _within(value: float, limit: float) -> float:
+    return value if abs(value) <= limit else nan

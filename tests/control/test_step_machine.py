@@ -4,7 +4,7 @@ import operator
 from collections.abc import Iterable
 from functools import reduce
 from itertools import pairwise
-from math import nan
+from math import inf, nan
 
 import pytest
 from hypothesis import given, settings
@@ -175,14 +175,42 @@ def test_over_voltage_trips_after_its_debounce_and_at_once_beyond_the_hard_margi
         (lambda v, i: (v, -3.0), "TRIP_4"),
         (lambda v, i: (nan, i), "TRIP_1"),
         (lambda v, i: (v, nan), "TRIP_3"),
+        (lambda v, i: (9.9e37, i), "TRIP_1"),
+        (lambda v, i: (v, -inf), "TRIP_3"),
     ],
-    ids=["under-voltage", "charge current", "discharge current", "no voltage", "no current"],
+    ids=[
+        "under-voltage",
+        "charge current",
+        "discharge current",
+        "no voltage",
+        "no current",
+        "an absurd voltage",
+        "an infinite current",
+    ],
 )
 def test_each_protection_trips_with_its_code(fault, code: str) -> None:  # type: ignore[no-untyped-def]
     bench = started(
         plan(charge(2.0, TO_TAPER, cv=True)), disturb=lambda b, v, i: fault(v, i) if 100 <= b.time_s < 105 else (v, i)
     ).run()
     assert bench.over.code == code
+
+
+def test_an_absurd_reading_is_a_bad_one_and_moves_no_counter() -> None:
+    good = started(plan(charge(2.0, TO_TAPER, cv=True)))
+    bad = started(
+        plan(charge(2.0, TO_TAPER, cv=True)), disturb=lambda b, v, i: (9.9e37, -9.9e37) if b.time_s == 100 else (v, i)
+    )
+    for bench in (good, bad):
+        bench.run(103)
+    assert bad.machine.counters.charged_nas == pytest.approx(good.machine.counters.charged_nas, rel=1e-3)
+    assert bad.machine.counters.discharged_nas == 0
+    assert bad.machine.counters.charged_nws == pytest.approx(good.machine.counters.charged_nws, rel=1e-3)
+
+
+def test_an_absurd_reading_at_rest_is_not_quiet() -> None:
+    bench = started(plan(rest(300)), disturb=lambda b, v, i: (9.9e37, 9.9e37) if b.time_s >= 100 else (v, i))
+    bench.run(200)
+    assert bench.machine.counters.charged_nws < 1e12
 
 
 def test_a_hot_cell_and_a_missing_temperature_both_trip() -> None:
