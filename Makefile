@@ -4,7 +4,7 @@
 # system what needs real processes, real time or other programs
 # bench  the benchmarks: figures, no verdict
 # compare  an electrochemical model, in an environment of its own, judges the simulated cells: docs/simulation.md
-# detect planted defects over SEEDS seeds, JOBS at a time: what is found, what is not: docs/simulation.md
+# detect planted defects over SEEDS seeds, JOBS at a time: what is found, what is not
 #
 # Each sets up .venv first, from PYTHON (3.11 or later), and again when pyproject.toml has changed.
 
