@@ -24,7 +24,7 @@ test: lint
 check: lint
 	@$(BIN)/python -m pytest -n 2 -m "not system and not slow"
 
-system: .venv/.ready-dev
+system: .venv/.ready-system
 	@$(BIN)/python -m pytest -m system tests/system
 
 bench: .venv/.ready-dev
@@ -57,6 +57,12 @@ lint: .venv/.ready-dev
 	@$(PYTHON) -m venv .venv
 	@$(INSTALL) -e '.[dev]'
 	@touch .venv/.ready $@
+
+.venv/.ready-system: pyproject.toml
+	@echo "setting up .venv, with what development needs and with other people's programs"
+	@$(PYTHON) -m venv .venv
+	@$(INSTALL) -e '.[dev,system]'
+	@touch .venv/.ready .venv/.ready-dev $@
 
 .venv-compare/.ready: tests/compare/requirements.txt
 	@echo "setting up .venv-compare"

@@ -29,12 +29,13 @@ class TransactionQueue:
             queue.leave()
 
     Between the end of a turn and the next one lies at least `gap_s`, for devices that need to breathe between two
-    messages. Who is next is decided when the gap is over, so an off waits for the transaction under way and one gap at
+    messages, or the `quiet_s` that the end of a turn asks for, because what still comes must not be taken for the next
+    reply. Who is next is decided when the gap is over, so an off waits for the transaction under way and one gap at
     most, whatever else is queued. As many wait as there are tasks that call: the queue itself holds nothing back.
     """
 
     def __init__(self, *, gap_s: float = 0.0) -> None:
-        self._gap_s = gap_s
+        self.gap_s = gap_s  # the longest that any of those who share the queue needs
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: tuple[deque[asyncio.Future[None]], ...] = tuple(deque() for _ in Priority)
         self._busy = False
@@ -60,13 +61,14 @@ class TransactionQueue:
                 self._grant()
             raise
 
-    def leave(self) -> None:
+    def leave(self, *, quiet_s: float = 0.0) -> None:
         """End the turn."""
         loop = self._loop or self._bind()
         self._busy = False
-        self._free_at_s = loop.time() + self._gap_s
+        pause_s = max(self.gap_s, quiet_s)
+        self._free_at_s = loop.time() + pause_s
         if any(self._waiting):
-            if self._gap_s > 0.0:
+            if pause_s > 0.0:
                 self._timer = loop.call_at(self._free_at_s, self._grant)
             else:
                 self._grant()

@@ -1,110 +1,123 @@
-"""SCPI text over a raw TCP socket, one transaction at a time."""
+"""SCPI text, one transaction at a time: over TCP and serial ports natively, over all else through VISA."""
 
-import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
-from cycler.contract.errors import LinkError, ProtocolError
-from drivers.links.connection import reset
-from drivers.links.queue import Priority, TransactionQueue
+from cycler.contract.plugin import Resource
+from drivers.links.access import Access, Withdrawn
+from drivers.links.endpoint import Endpoint, endpoint_of
+from drivers.links.lines import Conversation, End, Message, block_content, block_end, line_end, text_of
+from drivers.links.queue import Priority
+from drivers.links.visa import OPEN_S_MAX, VisaConversation, VisaEndpoint, visa_endpoint_of
+
+__all__ = ["ScpiLink", "Withdrawn"]
+
+T = TypeVar("T")
 
 
 class ScpiLink:
-    """One connection, opened by the first message and anew after every loss. Lines end with LF, both ways.
+    """Lines end with LF, both ways. When to ask for the error queue is the driver's decision: on some devices the
+    question changes something.
 
-    A message ends within `connect_timeout_s + timeout_s` of its turn, and raises `LinkError` for silence, refusal and
-    closed connections, `ProtocolError` for replies that are no single line of ASCII or too long. After either the
-    connection is dropped, because SCPI cannot tell a late reply from the one that is due. When to ask for the error
-    queue is the driver's decision: on some devices the question changes something.
+    Errors are those of `Access`; replies that are no single line of ASCII, or too long, are `ProtocolError`s.
     """
 
     def __init__(
         self,
         device: str,
-        host: str,
-        port: int,
+        endpoint: Endpoint,
         *,
         gap_s: float = 0.0,
         timeout_s: float = 0.5,
         connect_timeout_s: float = 1.0,
         reply_bytes_max: int = 4096,
     ) -> None:
-        self._device = device
-        self._host = host
-        self._port = port
+        visa = isinstance(endpoint, VisaEndpoint)
+        self._access: Access[Message, bytes] = Access(
+            device,
+            endpoint,
+            "text",
+            VisaConversation if visa else Conversation,
+            numbered=False,
+            gap_s=gap_s,
+            timeout_s=timeout_s,
+            connect_timeout_s=max(connect_timeout_s, OPEN_S_MAX) if visa else connect_timeout_s,
+        )
         self._timeout_s = timeout_s
-        self._connect_timeout_s = connect_timeout_s
-        self._reply_bytes_max = reply_bytes_max
-        self._queue = TransactionQueue(gap_s=gap_s)
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._line = line_end(b"\n", bytes_max=reply_bytes_max)
 
-    async def query(self, text: str, priority: Priority) -> str:
-        """Send one line and wait for the line that answers it; without its end."""
-        await self._queue.enter(priority)
-        try:
-            return await self._exchange(text, answered=True)
-        finally:
-            self._queue.leave()
+    @classmethod
+    def to(
+        cls,
+        device: str,
+        resource: Resource,
+        *,
+        default_port: int = 5025,
+        gap_s: float = 0.0,
+        timeout_s: float = 0.5,
+        connect_timeout_s: float = 1.0,
+        reply_bytes_max: int = 4096,
+    ) -> "ScpiLink":
+        """`scpi-tcp://host:port`, `serial:///dev/...?baud=...`, `visa:TCPIP0::host::inst0::INSTR`.
 
-    async def write(self, text: str, priority: Priority) -> None:
-        """Send one line that has no answer: that it was sent is all that is known."""
-        await self._queue.enter(priority)
-        try:
-            await self._exchange(text, answered=False)
-        finally:
-            self._queue.leave()
-
-    def close(self) -> None:
-        """Drop the connection, as `ModbusLink.close` does. The next message opens a new one."""
-        if self._streams is not None:
-            reset(self._streams[1].transport)
-            self._streams = None
-
-    async def _exchange(self, text: str, *, answered: bool) -> str:
-        message = text.encode("ascii") + b"\n"
-        reader, writer = await self._open_streams()
-        complete = False
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                writer.write(message)
-                await writer.drain()
-                line = await reader.readline() if answered else b"\n"
-            complete = True
-        except TimeoutError:
-            detail = f"no answer to {text!r} from {self._where} within {self._timeout_s:g} s"
-            raise LinkError(self._device, detail) from None
-        except OSError as error:
-            raise LinkError(self._device, f"{self._where} gave up during {text!r}: {error}") from None
-        except ValueError:  # how a StreamReader says that its limit is passed
-            raise ProtocolError(
-                self._device, f"the answer to {text!r} is longer than {self._reply_bytes_max} bytes"
-            ) from None
-        finally:
-            if not complete:  # cancelled ones too: their reply must not answer the next question
-                self.close()
-        if not line.endswith(b"\n"):
-            self.close()
-            raise LinkError(self._device, f"{self._where} closed the connection during {text!r}")
-        reply = line.strip()
-        if not reply.isascii():
-            self.close()
-            raise ProtocolError(self._device, f"the answer to {text!r} is no text: {reply[:40]!r}")
-        return reply.decode("ascii")
-
-    async def _open_streams(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._streams is not None:
-            reader, writer = self._streams
-            if not (writer.is_closing() or reader.at_eof()):
-                return self._streams
-            self.close()
-        try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                self._streams = await asyncio.open_connection(self._host, self._port, limit=self._reply_bytes_max)
-        except TimeoutError:
-            detail = f"no connection to {self._where} within {self._connect_timeout_s:g} s"
-            raise LinkError(self._device, detail) from None
-        except OSError as error:
-            raise LinkError(self._device, f"no connection to {self._where}: {error}") from None
-        return self._streams
+        Raises `ValueError` for a bad resource.
+        """
+        if resource.scheme not in ("scpi-tcp", "serial", "visa"):
+            raise ValueError(f"{resource.text!r} is no SCPI; schemes are scpi-tcp, serial and visa")
+        return cls(
+            device,
+            visa_endpoint_of(resource)
+            if resource.scheme == "visa"
+            else endpoint_of(resource, default_port=default_port),
+            gap_s=gap_s,
+            timeout_s=timeout_s,
+            connect_timeout_s=connect_timeout_s,
+            reply_bytes_max=reply_bytes_max,
+        )
 
     @property
-    def _where(self) -> str:
-        return f"{self._host}:{self._port}"
+    def sent_s(self) -> float:
+        """When the last message was sent, by the loop's clock: the caller's own until its next await."""
+        return self._access.sent_s
+
+    async def query(
+        self,
+        text: str,
+        priority: Priority,
+        *,
+        unless: Callable[[], bool] | None = None,
+        timeout_s: float | None = None,
+    ) -> str:
+        """Send one line and wait for the line that answers it; without its end. `unless`: see `Access.transact`."""
+        return await self._say(text, self._line, text_of, priority, unless=unless, timeout_s=timeout_s)
+
+    async def write(self, text: str, priority: Priority, *, unless: Callable[[], bool] | None = None) -> None:
+        """Send one line that has no answer: that it was sent is all that is known."""
+        await self._say(text, None, bytes, priority, unless=unless)
+
+    async def query_block(
+        self, text: str, priority: Priority, *, bytes_max: int, timeout_s: float | None = None
+    ) -> bytes:
+        """Send one line and wait for the definite-length block that answers it; what is in it."""
+        end = block_end(bytes_max=bytes_max)
+        return await self._say(text, end, block_content, priority, timeout_s=timeout_s)
+
+    async def _say(
+        self,
+        text: str,
+        end: End | None,
+        understand: Callable[[bytes], T],
+        priority: Priority,
+        *,
+        unless: Callable[[], bool] | None = None,
+        timeout_s: float | None = None,
+    ) -> T:
+        within_s = self._timeout_s if timeout_s is None else timeout_s
+        message = Message(text.encode("ascii") + b"\n", end, within_s)
+        return await self._access.transact(
+            message, priority, understand, what=repr(text), unless=unless, timeout_s=within_s
+        )
+
+    def close(self) -> None:
+        """Let go of the connection; the next message opens it again. See `Access.close`."""
+        self._access.close()

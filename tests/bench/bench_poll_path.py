@@ -28,6 +28,7 @@ from cycler.model.run import Run
 from cycler.recipe.plan import RecordRule
 from cycler.record.journal import Journal
 from cycler.record.recorder import Recorder
+from drivers.links.endpoint import TcpEndpoint
 from drivers.links.modbus import Block, ModbusLink
 from drivers.links.queue import Priority
 
@@ -91,7 +92,7 @@ async def whole_path(ports: list[int], store: Path) -> float:
     journal = Journal(store, rack="BENCH", opened_utc=STARTED)
     recorder = Recorder(journal, run_blocking=asyncio.to_thread, on_failure=print)
     recording = asyncio.create_task(recorder.run())
-    links = [ModbusLink(f"d{i}", "127.0.0.1", port, unit=1) for i, port in enumerate(ports)]
+    links = [ModbusLink(f"d{i}", TcpEndpoint(host="127.0.0.1", port=port), unit=1) for i, port in enumerate(ports)]
     cells = {
         PositionId(f"B/{n}"): Cell(cell_id=CellId(f"c{n}"), cell_type="toy", state="formed")
         for n in range(DEVICES * CHANNELS)

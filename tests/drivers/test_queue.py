@@ -122,3 +122,18 @@ def test_a_host_that_sweeps_without_pause_still_gets_its_orders_through() -> Non
         assert [name for name, _ in done][:6] == ["sweep"] * 5 + ["order"]
 
     run_virtual(main())
+
+
+def test_a_quiet_time_is_kept_by_all_and_an_off_is_the_first_after_it() -> None:
+    async def main() -> None:
+        queue, done = TransactionQueue(gap_s=0.01), []
+        work = worker(queue, done)
+        await queue.enter(Priority.SWEEP)
+        queue.leave(quiet_s=0.5)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(work("order", Priority.ORDER))
+            group.create_task(work("off", Priority.OFF))
+        assert [name for name, _ in done] == ["off", "order"]
+        assert [start_s for _, start_s in done] == pytest.approx([0.5, 0.53])
+
+    run_virtual(main())
