@@ -57,6 +57,12 @@ class Fixtures:
                 self._at[name] = self._on[channel] = Place(bank, row)
                 if loaded[name].reversed:
                     bank.reverse(row)
+        self._probed = {
+            place.meter: self._at[name]
+            for bay in rack.bays.values()
+            for name, place in bay.positions.items()
+            if place.meter is not None
+        }
         for bay in rack.bays.values():
             if bay.contactor is not None:
                 behind = [self._at[name] for name in bay.positions]
@@ -81,6 +87,10 @@ class Fixtures:
         """Where these sensors sit, `None` for one that sits nowhere."""
         positions = [self._sensors.get(ChannelRef(device=device, channel=channel)) for channel in channels]
         return [None if position is None else self._at[position] for position in positions]
+
+    def probed_by(self, device: str, channel: str) -> Place | None:
+        """The cell on which this meter's tips are, `None` for one whose tips hang in the air."""
+        return self._probed.get(ChannelRef(device=device, channel=channel))
 
     def behind(self, device: str, line: str) -> Sequence[Place]:
         """The cells whose path this contactor carries; none, if the line is something else."""

@@ -102,8 +102,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.network.listen(self, protocol_factory, Address(host or "0.0.0.0", port or 0))  # noqa: S104
 
 
-class _JumpingSelector(selectors.DefaultSelector):
-    """Where the loop would sleep, its time jumps; what the kernel already holds for its sockets comes first."""
+class _JumpingSelector(selectors.PollSelector):
+    """Where the loop would sleep, its time jumps; what the kernel already holds for its sockets comes first.
+
+    It asks every file anew: `poll` on a terminal waits for bytes that the kernel still carries from its other end,
+    `epoll` only looks at those of which it has been told. So time cannot jump past what lies in a pty.
+    """
 
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()

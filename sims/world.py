@@ -20,19 +20,17 @@ from sims.chamber import Chamber
 from sims.clamps import Clamps, OneClamp
 from sims.defects import DrawnDefect, drawn_defects, strike
 from sims.episodes import episodes, follow
-from sims.faults import ActiveFault, DrawnFault, Faults, drawn_faults
+from sims.faults import CHAMBERS, ActiveFault, DrawnFault, Faults, drawn_faults
 from sims.fixtures import Fixtures
 from sims.loop import VirtualLoop, run_inline, run_on
 from sims.network import MemoryNetwork
 from sims.seeds import generator
 from sims.terminal import Bank, Terminal
-from sims.transport import Address
 
 T = TypeVar("T")
 
 BEGINNING_UTC = datetime(2026, 1, 1, tzinfo=UTC)
 SIMULATORS = "cycler.simulators"
-SCPI_PORT = 5025  # of an EA PSB, whose second interface has a port of its own
 SENSOR_LAG_S = 10.0  # of a thermometer on a cell
 SENSOR_STEP_S = 5.0  # until then, reading one again costs no physics
 CHAMBER_ERROR_K = 0.3  # how well a chamber controls
@@ -83,9 +81,7 @@ class SimulatedWorld:
         self._running: list[Simulator] = []
         self._faults: dict[str, Faults] = {}
         self._chambers = _chambers(declaration, rack, devices)
-        self._drawn_faults = drawn_faults(
-            declaration.faults, devices, wire_in_memory=wire == "memory", seed=declaration.seed
-        )
+        self._drawn_faults = drawn_faults(declaration.faults, devices, seed=declaration.seed)
         self._defects = drawn_defects(declaration.defects, rack, seed=declaration.seed)
         self._fixtures = Fixtures(declaration, rack, defects=self._defects, chambers=self._chambers)
         self._refuse_crossings_between_devices()
@@ -169,13 +165,25 @@ class SimulatedWorld:
 
         return look
 
+    def tips(self, device: str, channel: str) -> Callable[[], tuple[float, float]]:
+        """What is between the four tips of a meter's channel: voltage, and resistance at 1 kHz; NaN for no cell."""
+        place = self._fixtures.probed_by(device, channel)
+
+        def look() -> tuple[float, float]:
+            if place is None:
+                return math.nan, math.nan
+            place.bank.advance(self.loop.time())
+            return place.bank.probe(place.row)
+
+        return look
+
     def chamber(self, device: str) -> Chamber:
         """The chamber that this device controls. Raises `KeyError` where the rack has none."""
         return self._chambers[device]
 
     def faults(self, device: str) -> Faults:
         """What is wrong with this device now."""
-        return self._faults.setdefault(device, Faults())
+        return self._faults.setdefault(device, Faults(f"{self.declaration.seed}:{device}"))
 
     def set_contactor(self, device: str, line: str, closed: bool) -> None:
         """Contactors start open. A line that no bay names is a lamp or a horn: nothing happens."""
@@ -251,9 +259,6 @@ class SimulatedWorld:
         active: list[ActiveFault] = []
 
         def change(begins: bool) -> None:
-            if declared.device in self._makers:
-                self._plug(declared.device, plugged=not begins)
-                return
             if declared.device in self._chambers:
                 chamber = self._chambers[declared.device]
                 chamber.advance(self.loop.time())
@@ -269,19 +274,11 @@ class SimulatedWorld:
 
         return change
 
-    def _plug(self, device: str, *, plugged: bool) -> None:
-        """The one cable of a device behind a wire carries all its ports."""
-        network = self.loop.network
-        (resource,) = (found.resource for found in self._devices if found.device == device)
-        for port in (resource.port, resource.query.get("scpi", SCPI_PORT)):
-            if network is not None and port is not None:
-                (network.plug if plugged else network.unplug)(Address(resource.host, int(port)))
-
 
 def _chambers(declaration: WorldDeclaration, rack: Rack, devices: Sequence[SimulatedDevice]) -> Mapping[str, Chamber]:
     """Every device that a bay names as its chamber, and every other that simulates one."""
     names = [bay.chamber for bay in rack.bays.values() if bay.chamber is not None]
-    names += [device.device for device in devices if device.driver == "sim_chamber"]
+    names += [device.device for device in devices if device.sort in CHAMBERS]
     error_k = 0.0 if declaration.ideal else CHAMBER_ERROR_K
     return {
         name: Chamber(

@@ -63,6 +63,7 @@ class Capabilities:
     rest: Literal["relay-open", "zero-current", "no-reading"]
     regulation_reported: bool
     charge_counter: bool
+    order_id_kept: bool = False  # the device itself holds the order's id, so that a new host is told which one runs
     pulse_exclusive: bool = False  # other channels rest while one pulses
     ends: frozenset[DeviceEndQuantity] = frozenset()
     protections: frozenset[DeviceProtection] = frozenset()
@@ -87,7 +88,7 @@ class ChamberRange:
 
     temperature_degc_min: float
     temperature_degc_max: float
-    rate_k_per_min_max: float
+    rate_k_per_min_max: float  # 0 where it has no ramp: it refuses every rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, Meter, TemperatureInput
+from cycler.contract.register_map import RegisterMap
 
 DeviceKind = Literal["cycler", "temperature", "chamber", "digital-io", "meter"]
 AnyDevice = CyclerDriver | TemperatureInput | ChamberDriver | DigitalIo | Meter
@@ -64,6 +65,7 @@ class DeviceSettings:
     rated_current_a: float | None = None
     rated_power_w: float | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    register_map: RegisterMap | None = None  # for a driver that is told everything by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +98,22 @@ class Opener(Protocol):
 class Driver:
     """What the entry point names."""
 
-    kind: DeviceKind
+    kind: DeviceKind | None  # None: a register map, which it needs, says it
     summary: str  # one line for `cycler drivers list`
     schemes: tuple[str, ...]  # the resources that it can open
     opens: Opener
     offline: Callable[[DeviceSettings], OfflineFacts] | None = None
-    """Raises `ValueError` for settings that cannot be."""
+    """Raises `ValueError` for settings that cannot be, `MapError` for a register map that says too little."""
     confirmed_on_hardware: bool = False
+
+    def kind_of(self, settings: DeviceSettings) -> DeviceKind:
+        """Raises `ValueError` where the rack file gives a register map to a driver without use for it, or none to one
+        that needs it."""
+        given = settings.register_map
+        if self.kind is not None:
+            if given is not None:
+                raise ValueError(f"{settings.device}: its driver has no use for a register map")
+            return self.kind
+        if given is None:
+            raise ValueError(f"{settings.device}: its driver needs a register map: write `map: FILE.yaml`")
+        return given.kind

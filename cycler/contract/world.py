@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from cycler.contract.plugin import Resource
+from cycler.contract.register_map import RegisterMap
 from cycler.contract.sweep import ChannelId
 
 T = TypeVar("T")
@@ -28,6 +29,12 @@ class SimulatedDevice:
     voltage_accuracy_v: float | None = None  # what the rack file declares: the instrument errs within it
     current_accuracy_a: float | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    register_map: RegisterMap | None = None
+
+    @property
+    def sort(self) -> str:
+        """Of devices that are alike: its driver, and where a map says it, the kind."""
+        return self.driver if self.register_map is None else f"{self.driver} {self.register_map.kind}"
 
 
 class World(Protocol):

@@ -150,6 +150,14 @@ class CellBank:
         self._settle()
         return float(self._circuits.voltage_v[row])
 
+    def probe(self, row: int) -> tuple[float, float]:
+        """Voltage and 1 kHz resistance between the four tips of a meter at the cell's own poles; NaN without a cell."""
+        if self._wiring.absent[row]:
+            return np.nan, np.nan
+        self._settle()
+        cells = self._circuits
+        return self._wiring.sign(row) * float(cells.voltage_v[row]), float(cells.ohmic_ohm[row])
+
     def temperatures_degc(self) -> Column:
         """Of all cells, each the same all through."""
         return self._circuits.temperature_k - ZERO_DEGC_K

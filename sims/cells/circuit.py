@@ -144,6 +144,11 @@ class Circuits:
         temperature_k: Column = self._decaying[3]
         return temperature_k
 
+    @property
+    def ohmic_ohm(self) -> Column:
+        """What remains of each cell's resistance at 1 kHz, where neither charge transfer nor diffusion follow."""
+        return self._r_ohm
+
     def set_ambient(self, ambient_k: Column) -> None:
         """The air around each cell from now on."""
         self._ambient_k[:] = ambient_k

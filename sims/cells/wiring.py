@@ -111,6 +111,10 @@ class Wiring:
             self._senses[row] = sense
         self._connect(row)
 
+    def sign(self, row: int) -> float:
+        """-1 where the cell is the wrong way round."""
+        return float(self._sign[row])
+
     # what comes of it
 
     def aim(self, now_s: float, cells_v: Column) -> None:

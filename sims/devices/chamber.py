@@ -50,7 +50,7 @@ class ChamberHardware:
         if rate_k_per_min is not None and not 0 < rate_k_per_min <= CAPABILITIES.rate_k_per_min_max:
             most = CAPABILITIES.rate_k_per_min_max
             raise ValueError(f"a rate of {rate_k_per_min:g} K/min is not above 0 and at most {most:g} K/min")
-        if not self.faults.strikes("not-applied"):
+        if not self.faults.ignores("not-applied"):
             self._advance()
             self.chamber.hold(target_degc, rate_k_per_min)
         return self.chamber.target_degc
@@ -59,7 +59,7 @@ class ChamberHardware:
         """Take limits; the answer is those that it has now. Raises `ValueError`."""
         if not low_degc < high_degc:
             raise ValueError(f"limits of {low_degc:g} and {high_degc:g} degC leave nothing between them")
-        if not self.faults.strikes("not-applied"):
+        if not self.faults.ignores("not-applied"):
             self._advance()
             self.chamber.limits_degc = (low_degc, high_degc)
         return self.chamber.limits_degc
@@ -67,7 +67,7 @@ class ChamberHardware:
     def stop(self) -> bool:
         """Heater and cooling off; the answer is whether it runs nevertheless."""
         self._advance()
-        if not self.faults.strikes("off-ignored"):
+        if not self.faults.ignores("off-ignored"):
             self.chamber.running = False
         return self.chamber.running
 

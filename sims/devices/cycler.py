@@ -242,6 +242,7 @@ def _capabilities(settings: DeviceSettings, *, ideal_world: bool) -> tuple[Capab
         rest="relay-open",
         regulation_reported=True,
         charge_counter=counter,
+        order_id_kept=autonomous,
         ends=frozenset({"time_s", "voltage_v", "current_a", "charge_ah"} if autonomous else {"time_s"}),
         protections=frozenset({"over_voltage", "under_voltage", "over_current", "over_power", "over_charge", "time"}),
         limit_readback="yes",

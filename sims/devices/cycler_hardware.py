@@ -136,7 +136,7 @@ class CyclerHardware:
         if channel.loaded is None:
             raise Refused("no order is loaded")
         order, channel.loaded = channel.loaded, None
-        if self.faults.strikes("not-applied", row):
+        if self.faults.ignores("not-applied", row):
             return
         self._cancel_timers(channel)
         channel.order = order
@@ -154,7 +154,7 @@ class CyclerHardware:
     def open(self, rows: Collection[int]) -> list[int]:
         """Open these relays and forget these orders; the answer is which of them are closed nevertheless."""
         for row in rows:
-            if not self.faults.strikes("off-ignored", row):
+            if not self.faults.ignores("off-ignored", row):
                 self._end(self._channels[row])
         return [row for row in rows if self._is_on(self._channels[row])]
 

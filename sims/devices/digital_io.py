@@ -63,8 +63,10 @@ class IoHardware:
         self.set_outputs(dict.fromkeys(self._outputs, False))
 
     def _is_stuck(self, line: str, closed: bool) -> bool:
-        words = ("stuck-open", "not-applied") if closed else ("stuck-closed", "off-ignored")
-        return any(self.faults.strikes(word, self._rows[line]) for word in words)
+        row = self._rows[line]
+        if closed:
+            return self.faults.strikes("stuck-open", row) or self.faults.ignores("not-applied", row)
+        return self.faults.strikes("stuck-closed", row) or self.faults.ignores("off-ignored", row)
 
     def _expect_host(self) -> None:
         self._watchdog = asyncio.get_running_loop().call_at(self.cable.heard_s + HOST_WATCHDOG_S, self._check_host)

@@ -16,7 +16,7 @@ from cycler.service.recipes import recipe_from, recipe_named
 from cycler.service.session import Job
 from sims.testing.steps import recipe_text
 
-CyclerDriverName = Literal["sim_cycler", "ea_psb"]
+CyclerDriverName = Literal["sim_cycler", "ea_psb", "keithley_2450"]
 
 CELL_TYPE = "nmc811-21700"
 THERMOMETERS, CONTACTORS = "tc-01", "io-01"
@@ -59,7 +59,7 @@ class Layout:
     def load(self, cell: str, *, state: str | None, capacity_ah: float | None, device: str | None, bay: str) -> None:
         """Into the next place of the bay, on the next channel of the device."""
         number = len(self.cells) + 1
-        device = device or ("cyc-01" if self.driver == "sim_cycler" else f"psb-{number:02d}")
+        device = device or {"sim_cycler": "cyc-01", "ea_psb": f"psb-{number:02d}"}.get(self.driver, f"smu-{number:02d}")
         channel = 1 + sum(loaded.channel.device == device for loaded in self.cells.values())
         self.cells[cell] = LoadedCell(
             name=cell,
@@ -148,6 +148,10 @@ class Layout:
         if self.driver == "sim_cycler":
             channels = sum(cell.channel.device == device for cell in self.cells.values())
             settings = _inside(device, {"channels": str(channels), **self.options})
+        elif self.driver == "keithley_2450":
+            port = _free_ports()[0] if self.free_ports else FIRST_PORT + 2 * place
+            resource = Resource.parse(f"scpi-tcp://127.0.0.1:{port}")
+            settings = DeviceSettings(device=device, resource=resource, rated_current_a=7.0, options=self.options)
         else:
             modbus, scpi = _free_ports() if self.free_ports else (FIRST_PORT + 2 * place, FIRST_PORT + 2 * place + 1)
             settings = DeviceSettings(

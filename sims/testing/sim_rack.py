@@ -77,7 +77,8 @@ class SimRack:
     ) -> Self:
         """A formed cell in the next free place of the bay.
 
-        Without a `device` the cells share the in-process cycler `cyc-01`; of EA PSBs each cell has one, from `psb-01`.
+        Without a `device` the cells share the in-process cycler `cyc-01`; of EA PSBs each cell has one, from `psb-01`,
+        and of SourceMeters, from `smu-01`.
         """
         self._layout.load(cell, state=state, capacity_ah=capacity_ah, device=device, bay=bay)
         return self

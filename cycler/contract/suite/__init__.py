@@ -3,6 +3,7 @@
     class TestMyDriver(CyclerContract):
         def make_subject(self) -> MySubject: ...
 
-A subject is a driver, a simulated device and the truth about its outputs. Call
+A subject is a driver, a simulated device and the truth about its outputs. With a member `troubles` it also says what
+can happen to its wire and its device (`cycler.contract.suite.troubles`). Call
 `pytest.register_assert_rewrite("cycler.contract.suite")` in `conftest.py` to see the values behind a failure.
 """

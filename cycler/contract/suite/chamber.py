@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from cycler.contract.errors import DeviceError
+from cycler.contract.suite.device_troubles import ChamberTroubles
 from cycler.contract.suite.scenario import commissioned_device, timed
 from cycler.contract.suite.subject import ChamberSubject
 
@@ -14,7 +15,7 @@ FOLLOW_S = 3600.0  # within which the air has followed a step, far slower chambe
 SETTLE_S = 900.0
 
 
-class ChamberContract:
+class ChamberContract(ChamberTroubles):
     """Inherit it, name the class `Test…`, and say in `make_subject` how driver and device are made."""
 
     def make_subject(self) -> ChamberSubject:
@@ -55,12 +56,19 @@ class ChamberContract:
 
         subject.run(scenario())
 
-    def test_a_rate_is_kept(self) -> None:
+    def test_a_rate_is_kept_or_refused(self) -> None:
         subject = self.make_subject()
 
         async def scenario() -> None:
             driver = await commissioned_device(subject.open())
             begin_degc, rate_k_per_min = subject.air_degc(), driver.capabilities.rate_k_per_min_max / 4.0
+            if not rate_k_per_min:
+                before = subject.settings()
+                with pytest.raises(DeviceError):
+                    await driver.set_target(temperature_degc=begin_degc + STEP_K, rate_k_per_min=0.5)
+                assert subject.settings() == before
+                await driver.aclose()
+                return
             await driver.set_target(temperature_degc=begin_degc + STEP_K, rate_k_per_min=rate_k_per_min)
             half_way_s = 30.0 * STEP_K / rate_k_per_min
             await asyncio.sleep(half_way_s)

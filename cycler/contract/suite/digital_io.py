@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from cycler.contract.errors import DeviceError, DeviceFault, ProtocolError
+from cycler.contract.suite.device_troubles import DigitalIoTroubles
 from cycler.contract.suite.scenario import At, commissioned_device, timed
 from cycler.contract.suite.subject import DigitalIoSubject
 
@@ -13,7 +14,7 @@ SETTLE_S = 3.0
 NOWHERE = "no such line"
 
 
-class DigitalIoContract:
+class DigitalIoContract(DigitalIoTroubles):
     """Inherit it, name the class `Test…`, and say in `make_subject` how driver and device are made."""
 
     def make_subject(self) -> DigitalIoSubject:

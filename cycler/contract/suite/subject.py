@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, TemperatureInput
+from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, Meter, TemperatureInput
 from cycler.contract.sweep import ChannelId
 
 T = TypeVar("T")
@@ -113,3 +113,19 @@ class DigitalIoSubject(Subject, Protocol):
 
     def ignore_offs(self) -> None:
         """From now on the device answers as ever, but its relays have welded."""
+
+
+class MeterSubject(Subject, Protocol):
+    """A battery tester with a cell on each channel."""
+
+    def open(self) -> Meter:
+        """A driver that has not been connected yet; each further one is another host that comes after the first."""
+
+    def place(self, channel: ChannelId, *, voltage_v: float, resistance_ohm: float) -> None:
+        """Put a cell with this voltage and 1 kHz resistance on the channel."""
+
+    def lift(self, channel: ChannelId) -> None:
+        """The probes touch nothing any more."""
+
+    def measuring_current_flows(self) -> bool:
+        """Whether the instrument loads a cell at this moment."""

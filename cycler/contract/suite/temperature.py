@@ -6,13 +6,14 @@ import math
 import pytest
 
 from cycler.contract.errors import DeviceError
+from cycler.contract.suite.device_troubles import TemperatureTroubles
 from cycler.contract.suite.scenario import commissioned_device, timed
 from cycler.contract.suite.subject import TemperatureSubject
 
 NEW_S = 5.0  # a module may measure in its own rhythm, and a sensor lags
 
 
-class TemperatureContract:
+class TemperatureContract(TemperatureTroubles):
     """Inherit it, name the class `Test…`, and say in `make_subject` how driver and device are made."""
 
     def make_subject(self) -> TemperatureSubject:

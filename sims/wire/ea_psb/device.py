@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
+from sims.faults import Faults
 from sims.terminal import Supply, Terminal
 
 FULL_SCALE = 0xCCCC  # 100 % of the rated value in every register
@@ -129,10 +130,12 @@ class PsbDevice:
         error: InstrumentError | None = None,
         seed: int = 1,
         effect_delay_s: tuple[float, float] = (0.001, 0.008),
+        faults: Faults | None = None,
     ) -> None:
         self.model = model or PsbModel()
         self.setup = setup or PsbSetup()
         self.error = error or InstrumentError()
+        self.faults = faults or Faults()
         self.owner: Interface | None = None
         self.local = False  # somebody has locked the front panel to "local"
         self.resistance_mode = False
@@ -161,11 +164,18 @@ class PsbDevice:
         self._effects: deque[tuple[asyncio.TimerHandle, Supply]] = deque()
         self._watchdog: asyncio.TimerHandle | None = None
         self._heard_s = 0.0
+        self._contested: dict[SetValue, int] = {}  # what a second master on the same port wants them to be
+        self._frozen: Actual | None = None
 
     # What the ports ask for. `interface` is who asks.
 
     def heard(self) -> None:
-        """Any digital traffic: the watchdog starts over."""
+        """Any digital traffic: the watchdog starts over. It may be this that a second master came before."""
+        for which, raw in self._contested.items():
+            self.set_raw[which] = raw
+        if self._contested:
+            self._contested.clear()
+            self._take_effect_later()
         self._heard_s = self._loop.time()
         if self._watchdog is None and self.setup.watchdog_on:
             self._watchdog = self._loop.call_at(self._heard_s + self.setup.watchdog_s, self._check_watchdog)
@@ -205,6 +215,10 @@ class PsbDevice:
         bounds = [(side, self.limit_raw[at]) for at, (value, side) in LIMITS.items() if value is which]
         if raw > SET_RAW_MAX or any(raw > limit if side == "high" else raw < limit for side, limit in bounds):
             raise Refused("range")
+        if self.faults.ignores("not-applied"):
+            return
+        if self.faults.strikes("two-masters"):
+            self._contested.setdefault(which, self.set_raw[which])
         self.set_raw[which] = raw
         self._take_effect_later()
 
@@ -229,6 +243,8 @@ class PsbDevice:
         self.require_control(interface)
         if on and (self.alarms or self._loop.time() < self._ready_s):
             raise Refused("not-now")
+        if self.faults.ignores("not-applied" if on else "off-ignored"):
+            return
         self._restarts_after.clear()
         self.output_on = on
         self._take_effect_later()
@@ -265,7 +281,11 @@ class PsbDevice:
         )
         if self.energised:
             self._protect(actual)
-        return actual
+        if not self.faults.strikes("frozen"):
+            self._frozen = None
+            return actual
+        self._frozen = self._frozen or actual
+        return self._frozen
 
     # What happens to the device.
 

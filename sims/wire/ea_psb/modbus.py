@@ -1,10 +1,11 @@
-"""The device as Modbus: a table of registers, one answer per request, and the RTU framing of port 5025."""
+"""The device as Modbus: a table of registers, one answer per request, and the RTU framing beside SCPI."""
 
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from sims.wire import modbus
 from sims.wire.ea_psb.device import (
     ALARM_BITS,
     LIMITS,
@@ -14,21 +15,14 @@ from sims.wire.ea_psb.device import (
     Refused,
     SetValue,
 )
+from sims.wire.modbus import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, ModbusException, crc
 
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, NOT_NOW, CRC_ERROR, ACCESS_DENIED, IS_LOCAL = 1, 2, 3, 4, 5, 7, 0x17
+NOT_NOW, CRC_ERROR, ACCESS_DENIED, IS_LOCAL = 4, 5, 7, 0x17
 
 _REASONS = {"local": IS_LOCAL, "not-in-control": ACCESS_DENIED, "range": ILLEGAL_VALUE, "not-now": NOT_NOW}
 _WORDS = struct.Struct(">HH")
 _STATE_REGULATION = {"off": 0, "cv": 0, "cc": 2, "cp": 3}
 _TEXT_WORDS = 20
-
-
-class Exceptional(Exception):
-    """The request is answered by an exception code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"0x{code:02X}")
-        self.code = code
 
 
 Write = Callable[[PsbDevice, Interface, int, int], None]  # device, who writes, place in the group, value
@@ -53,35 +47,48 @@ class Coil:
     write: Callable[[PsbDevice, Interface, bool], None]
 
 
+@dataclass(frozen=True, slots=True)
+class PsbUnit:
+    """One unit address on the port that speaks Modbus alone."""
+
+    device: PsbDevice
+    unit: int
+
+    def respond(self, pdu: bytes) -> bytes:
+        return answer(self.device, Interface.MODBUS_TCP, self.unit, pdu)
+
+
 def answer(device: PsbDevice, interface: Interface, unit: int, request: bytes) -> bytes:
     """The answer to one request, both from the function code on. Renews the device's watchdog."""
     device.heard()
     function = request[0]
     try:
+        if device.faults.strikes("exception"):
+            raise ModbusException(NOT_NOW)
         if unit > 1:
-            raise Exceptional(ILLEGAL_ADDRESS)
+            raise ModbusException(ILLEGAL_ADDRESS)
         if function == 3:
             return _read(device, request)
         serve = _FUNCTIONS.get(function)
         if serve is None:
-            raise Exceptional(ILLEGAL_FUNCTION)
+            raise ModbusException(ILLEGAL_FUNCTION)
         return serve(device, interface, request)
-    except Exceptional as exceptional:
-        code = exceptional.code
+    except ModbusException as exception:
+        code = exception.code
     except Refused as refused:
         code = _REASONS[refused.reason]
     return bytes((function & 0x7F | 0x80, code))
 
 
-def answer_rtu(device: PsbDevice, frame: bytes) -> bytes:
-    """The answer to one RTU frame, as the device gives it on port 5025."""
+def answer_rtu(device: PsbDevice, frame: bytes, interface: Interface = Interface.ETHERNET) -> bytes:
+    """The answer to one RTU frame, as the device gives it where it speaks SCPI too."""
     unit = frame[0]
     if crc(frame[:-2]) != frame[-2:]:
         body = bytes((frame[1] & 0x7F | 0x80, CRC_ERROR))
     elif unit == 1 and not device.setup.full_compliance:
         body = bytes((frame[1] & 0x7F | 0x80, ILLEGAL_ADDRESS))
     else:
-        body = answer(device, Interface.ETHERNET, unit, frame[1:-2])
+        body = answer(device, interface, unit, frame[1:-2])
     reply = bytes((unit,)) + body
     return reply + crc(reply)
 
@@ -96,19 +103,7 @@ def rtu_length(head: bytes) -> int:
     """How long the RTU frame is that begins so; 0 as long as that cannot be told."""
     if len(head) < 2:
         return 0
-    if head[1] != 16:
-        return 8
-    return 9 + head[6] if len(head) > 6 else 0
-
-
-def crc(data: bytes) -> bytes:
-    """CRC-16/MODBUS, low byte first."""
-    value = 0xFFFF
-    for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ 0xA001 if value & 1 else value >> 1
-    return value.to_bytes(2, "little")
+    return modbus.rtu_request_bytes(head) if head[1] == modbus.WRITE_REGISTERS else 8
 
 
 def state_word(device: PsbDevice) -> int:
@@ -130,27 +125,34 @@ def state_word(device: PsbDevice) -> int:
 
 def _read(device: PsbDevice, request: bytes) -> bytes:
     if len(request) != 5:
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     address, count = _WORDS.unpack_from(request, 1)
     if not 1 <= count <= 125:
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     group = _group(address)
-    data = group.read(device)[2 * (address - group.start) : 2 * (address - group.start + count)]
+    data = _words(device, group)[2 * (address - group.start) : 2 * (address - group.start + count)]
     while len(data) < 2 * count:  # over the border, which only the same kind of data may be read across
         border = address + len(data) // 2
         following = _group(border)
         if following.kind != group.kind:
-            raise Exceptional(ILLEGAL_VALUE)
-        data += following.read(device)[: 2 * count - len(data)]
+            raise ModbusException(ILLEGAL_VALUE)
+        data += _words(device, following)[: 2 * count - len(data)]
     return bytes((3, 2 * count)) + data
+
+
+def _words(device: PsbDevice, group: Group) -> bytes:
+    data = group.read(device)
+    if group.kind in ("u32", "float") and device.faults.strikes("word-order"):
+        return b"".join(data[at + 2 : at + 4] + data[at : at + 2] for at in range(0, len(data), 4))
+    return data
 
 
 def _read_coil(device: PsbDevice, interface: Interface, request: bytes) -> bytes:
     coil, count = _coil(request)
     if coil.read is None:
-        raise Exceptional(ILLEGAL_FUNCTION)
+        raise ModbusException(ILLEGAL_FUNCTION)
     if count != 1:
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     on = coil.read(device)
     if device.setup.full_compliance:
         return bytes((1, 1, on))
@@ -160,35 +162,35 @@ def _read_coil(device: PsbDevice, interface: Interface, request: bytes) -> bytes
 def _write_coil(device: PsbDevice, interface: Interface, request: bytes) -> bytes:
     coil, value = _coil(request)
     if value not in (0xFF00, 0):
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     coil.write(device, interface, value == 0xFF00)
     return request
 
 
 def _write_register(device: PsbDevice, interface: Interface, request: bytes) -> bytes:
     if len(request) != 5:
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     address, value = _WORDS.unpack_from(request, 1)
     group = _group(address)
     if group.kind == "text":
-        raise Exceptional(ILLEGAL_FUNCTION)
+        raise ModbusException(ILLEGAL_FUNCTION)
     if group.write is None:
-        raise Exceptional(ACCESS_DENIED)
+        raise ModbusException(ACCESS_DENIED)
     group.write(device, interface, address - group.start, value)
     return request
 
 
 def _write_registers(device: PsbDevice, interface: Interface, request: bytes) -> bytes:
     if len(request) < 6 or len(request) != 6 + request[5]:
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     address, count = _WORDS.unpack_from(request, 1)
     group = _group(address)
     if group.kind != "text":  # set values are written one by one
-        raise Exceptional(ILLEGAL_FUNCTION)
+        raise ModbusException(ILLEGAL_FUNCTION)
     if group.write is None:
-        raise Exceptional(ACCESS_DENIED)
+        raise ModbusException(ACCESS_DENIED)
     if request[5] != 2 * count or (address, count) != (group.start, group.count):
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     device.require_control(interface)
     device.setup.user_text = request[6:].rstrip(b"\0").decode("latin-1")
     return request[:5]
@@ -196,18 +198,18 @@ def _write_registers(device: PsbDevice, interface: Interface, request: bytes) ->
 
 def _coil(request: bytes) -> tuple[Coil, int]:
     if len(request) != 5:
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     address, value = _WORDS.unpack_from(request, 1)
     coil = _COILS.get(address)
     if coil is None:
-        raise Exceptional(ILLEGAL_FUNCTION if address in _GROUPS else ILLEGAL_ADDRESS)
+        raise ModbusException(ILLEGAL_FUNCTION if address in _GROUPS else ILLEGAL_ADDRESS)
     return coil, value
 
 
 def _group(address: int) -> Group:
     group = _GROUPS.get(address)
     if group is None:
-        raise Exceptional(ILLEGAL_FUNCTION if address in _COILS else ILLEGAL_ADDRESS)
+        raise ModbusException(ILLEGAL_FUNCTION if address in _COILS else ILLEGAL_ADDRESS)
     return group
 
 
@@ -234,21 +236,21 @@ def _write_set_value(device: PsbDevice, interface: Interface, at: int, value: in
 
 def _write_limit(device: PsbDevice, interface: Interface, at: int, value: int) -> None:
     if at not in LIMITS:
-        raise Exceptional(ILLEGAL_ADDRESS)
+        raise ModbusException(ILLEGAL_ADDRESS)
     device.write_limit(at, value, interface)
 
 
 def _write_restore(device: PsbDevice, interface: Interface, at: int, value: int) -> None:
     device.require_control(interface)
     if value not in (0xFFFF, 0xFFFE):
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     device.setup.restore_output = value == 0xFFFE
 
 
 def _write_compliance(device: PsbDevice, interface: Interface, at: int, value: int) -> None:
     device.require_control(interface)
     if value not in (0, 1):
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     device.setup.full_compliance = value == 1
 
 
@@ -267,7 +269,7 @@ def _write_mode(device: PsbDevice, interface: Interface, on: bool) -> None:
 def _acknowledge(device: PsbDevice, interface: Interface, on: bool) -> None:
     device.require_control(interface)
     if not on:
-        raise Exceptional(ILLEGAL_VALUE)
+        raise ModbusException(ILLEGAL_VALUE)
     device.acknowledge()
 
 

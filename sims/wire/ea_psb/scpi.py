@@ -57,7 +57,7 @@ class Failed(Exception):
         self.code = code
 
 
-Set = Callable[[PsbDevice, str], None]
+Set = Callable[[PsbDevice, Interface, str], None]
 Get = Callable[[PsbDevice], str]
 
 
@@ -67,10 +67,10 @@ class Command:
 
     set: Set | None = None
     get: Get | None = None
-    bare: Callable[[PsbDevice], None] | None = None  # without a parameter
+    bare: Callable[[PsbDevice, Interface], None] | None = None  # without a parameter
 
 
-def answer(device: PsbDevice, line: bytes) -> bytes | None:
+def answer(device: PsbDevice, line: bytes, interface: Interface = Interface.ETHERNET) -> bytes | None:
     """The reply to one message without its LF, or None where there is none. Renews the device's watchdog."""
     device.heard()
     if len(line) > BUFFER_BYTES:
@@ -86,7 +86,7 @@ def answer(device: PsbDevice, line: bytes) -> bytes | None:
     replies = []
     for part in parts:
         try:
-            reply = _execute(device, part.strip().upper())
+            reply = _execute(device, interface, part.strip().upper())
         except Failed as failed:
             _queue(device, failed.code)
         except Refused as refused:
@@ -101,7 +101,9 @@ def answer(device: PsbDevice, line: bytes) -> bytes | None:
     return joined + b"\n" if replies else None
 
 
-def _execute(device: PsbDevice, text: str) -> str | None:
+def _execute(device: PsbDevice, interface: Interface, text: str) -> str | None:
+    if device.faults.strikes("exception"):
+        raise Failed(EXECUTION)
     header, _, parameter = text.partition(" ")
     asks = header.endswith("?")
     words = header.removesuffix("?").removeprefix(":").split(":")
@@ -116,13 +118,13 @@ def _execute(device: PsbDevice, text: str) -> str | None:
             raise Failed(NOT_ALLOWED)
         return command.get(device)
     if command.bare is not None and not parameter:
-        command.bare(device)
+        command.bare(device, interface)
     elif command.set is None:
         raise Failed(NOT_ALLOWED if parameter else COMMAND)
     elif not parameter:
         raise Failed(SYNTAX)
     else:
-        command.set(device, parameter)
+        command.set(device, interface, parameter)
     return None
 
 
@@ -195,22 +197,22 @@ def _shown(device: PsbDevice, raw: float, unit: str) -> str:
 
 
 def _set_value(which: SetValue, unit: str) -> Command:
-    def write(device: PsbDevice, text: str) -> None:
-        device.write_set_value(which, _raw(device, text, unit, SET_RAW_MAX), Interface.ETHERNET)
+    def write(device: PsbDevice, interface: Interface, text: str) -> None:
+        device.write_set_value(which, _raw(device, text, unit, SET_RAW_MAX), interface)
 
     return Command(write, lambda device: _shown(device, device.set_raw[which], unit))
 
 
 def _limit(at: int, unit: str) -> Command:
-    def write(device: PsbDevice, text: str) -> None:
-        device.write_limit(at, _raw(device, text, unit, SET_RAW_MAX), Interface.ETHERNET)
+    def write(device: PsbDevice, interface: Interface, text: str) -> None:
+        device.write_limit(at, _raw(device, text, unit, SET_RAW_MAX), interface)
 
     return Command(write, lambda device: _shown(device, device.limit_raw[at], unit))
 
 
 def _threshold(which: Protection, unit: str) -> Command:
-    def write(device: PsbDevice, text: str) -> None:
-        device.write_threshold(which, _raw(device, text, unit, device.model.threshold_raw_max), Interface.ETHERNET)
+    def write(device: PsbDevice, interface: Interface, text: str) -> None:
+        device.write_threshold(which, _raw(device, text, unit, device.model.threshold_raw_max), interface)
 
     return Command(write, lambda device: _shown(device, device.thresholds[which], unit))
 
@@ -218,8 +220,8 @@ def _threshold(which: Protection, unit: str) -> Command:
 def _kept(parse: Callable[[str], object], name: str, show: Callable[[PsbDevice], str]) -> Command:
     """A setting that the device keeps without power."""
 
-    def write(device: PsbDevice, text: str) -> None:
-        device.require_control(Interface.ETHERNET)
+    def write(device: PsbDevice, interface: Interface, text: str) -> None:
+        device.require_control(interface)
         setattr(device.setup, name, parse(text))
         device.restart_watchdog()
 
@@ -240,16 +242,16 @@ def _measured(device: PsbDevice) -> tuple[str, str, str]:
     )
 
 
-def _lock(device: PsbDevice, text: str) -> None:
+def _lock(device: PsbDevice, interface: Interface, text: str) -> None:
     if _on_off(text):
-        device.take_control(Interface.ETHERNET)
+        device.take_control(interface)
     else:
-        device.release_control(Interface.ETHERNET)
+        device.release_control(interface)
 
 
-def _reset(device: PsbDevice) -> None:
-    device.take_control(Interface.ETHERNET)
-    device.write_output(False, Interface.ETHERNET)
+def _reset(device: PsbDevice, interface: Interface) -> None:
+    device.take_control(interface)
+    device.write_output(False, interface)
     device.acknowledge()
     device.errors.clear()
 
@@ -278,12 +280,12 @@ def _status(device: PsbDevice) -> int:
     return bool(device.errors) << 2 | bool(device.alarms) << 3 | device.host_fell_silent << 7
 
 
-def _output(device: PsbDevice, text: str) -> None:
-    device.write_output(_on_off(text), Interface.ETHERNET)
+def _output(device: PsbDevice, interface: Interface, text: str) -> None:
+    device.write_output(_on_off(text), interface)
 
 
-def _resistance_mode(device: PsbDevice, text: str) -> None:
-    device.require_control(Interface.ETHERNET)
+def _resistance_mode(device: PsbDevice, interface: Interface, text: str) -> None:
+    device.require_control(interface)
     device.resistance_mode = _choice("UIR", "UIP")(text)
 
 
@@ -295,7 +297,7 @@ _COMMANDS: dict[str, Command] = {
         )
     ),
     "*RST": Command(bare=_reset),
-    "*CLS": Command(bare=lambda device: device.errors.clear()),
+    "*CLS": Command(bare=lambda device, _: device.errors.clear()),
     "*STB": Command(get=lambda device: str(_status(device))),
     "SYST:LOCK": Command(_lock),
     "SYST:LOCK:OWN": Command(get=_owner),

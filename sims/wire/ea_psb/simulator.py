@@ -1,136 +1,139 @@
-"""The instrument on its two ports: Modbus TCP, and SCPI text or RTU frames on the other."""
+"""The instrument on its wires: Modbus TCP beside SCPI text or RTU frames on a second port, or the latter on a line."""
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import cast
 
+from cycler.contract.plugin import Resource
 from cycler.contract.sweep import ChannelId
 from cycler.contract.world import SimulatedDevice
+from sims.faults import Faults
 from sims.terminal import Terminal
 from sims.wire.ea_psb import modbus, scpi
 from sims.wire.ea_psb.device import InstrumentError, Interface, PsbDevice, PsbModel, PsbSetup
+from sims.wire.modbus import ModbusTcpConversation
+from sims.wire.ports import SERIAL_SCHEMES, Port
 from sims.world import SimulatedWorld
 
 CHANNEL = ChannelId("1")
-SCPI_PORT = 5025
-MBAP_BYTES = 7
-ADU_BYTES_MAX = 260
+MODBUS_PORT, SCPI_PORT = 502, 5025
+UNITS = 256
 
 
 class PsbSimulator:
     """A powered device that listens. `device` is there from `start` on."""
 
-    def __init__(self, make_device: Callable[[], PsbDevice], *, host: str, port: int, scpi_port: int) -> None:
+    def __init__(self, make_device: Callable[[], PsbDevice], resource: Resource, *, faults: Faults) -> None:
         self.device: PsbDevice
         self._make_device = make_device
-        self._host = host
-        self._ports = (port, scpi_port)
-        self._servers: list[asyncio.AbstractServer] = []
-        self._connections: set[_Connection] = set()
+        if resource.scheme in SERIAL_SCHEMES:
+            self._ports = [Port(resource, self._on_usb, faults=faults)]
+        elif resource.scheme == "modbus-tcp":
+            second = Resource.parse(f"scpi-tcp://{resource.host}:{resource.query.get('scpi', SCPI_PORT)}")
+            self._ports = [
+                Port(resource, self._on_modbus_tcp, default_port=MODBUS_PORT, faults=faults),
+                Port(second, self._on_ethernet, faults=faults),
+            ]
+        else:
+            self._ports = [Port(resource, self._on_ethernet, default_port=SCPI_PORT, faults=faults)]
+        faults.wire((CHANNEL,), self.restart)
 
     async def start(self) -> None:
         """Power on and listen."""
         self.device = self._make_device()
-        loop = asyncio.get_running_loop()
-        kinds: tuple[type[_Connection], ...] = (_ModbusTcp, _ScpiOrRtu)
-        for port, kind in zip(self._ports, kinds, strict=True):
-            connect = partial(kind, self.device, self._connections)
-            self._servers.append(await loop.create_server(connect, self._host, port))
+        for port in self._ports:
+            await port.start()
 
     async def aclose(self) -> None:
         """Power off."""
-        for server in self._servers:
-            server.close()
-        for connection in tuple(self._connections):
-            connection.transport.abort()
-        for server in self._servers:
-            await server.wait_closed()
-        self._servers.clear()
+        for port in self._ports:
+            await port.aclose()
         self.device.power_off()
 
     def restart(self) -> None:
         """Power-cycle: all connections break."""
-        for connection in tuple(self._connections):
-            connection.transport.abort()
+        for port in self._ports:
+            port.drop()
         self.device.restart()
 
+    def _on_modbus_tcp(self) -> asyncio.Protocol:
+        units = {unit: modbus.PsbUnit(self.device, unit) for unit in range(UNITS)}
+        return _ClosedWhenIdle(ModbusTcpConversation(units), self.device)
 
-class _Connection(asyncio.Protocol):
-    """What both ports have in common: a buffer, and an end when nothing comes for too long."""
+    def _on_ethernet(self) -> asyncio.Protocol:
+        return _ClosedWhenIdle(_ScpiOrRtu(self.device, Interface.ETHERNET), self.device)
 
-    transport: asyncio.Transport
+    def _on_usb(self) -> asyncio.Protocol:
+        return _ScpiOrRtu(self.device, Interface.USB)
 
-    def __init__(self, device: PsbDevice, connections: "set[_Connection]") -> None:
+
+class _ClosedWhenIdle(asyncio.Protocol):
+    """A connection that ends when nothing comes for too long."""
+
+    def __init__(self, conversation: asyncio.Protocol, device: PsbDevice) -> None:
+        self._conversation = conversation
         self._device = device
-        self._connections = connections
         self._loop = asyncio.get_running_loop()
-        self._buffer = b""
         self._heard_s = self._loop.time()
-        self._idle: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+        self._idle: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self._connections.add(self)
+        self._transport = cast(asyncio.Transport, transport)
+        self._conversation.connection_made(transport)
         self._idle = self._loop.call_at(self._heard_s + self._device.setup.idle_close_s, self._check_idle)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._connections.discard(self)
-        if self._idle is not None:
-            self._idle.cancel()
+        self._idle.cancel()
+        self._conversation.connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
         self._heard_s = self._loop.time()
-        self._buffer = self._consume(self._buffer + data if self._buffer else data)
-
-    def _consume(self, data: bytes) -> bytes:
-        """Answer what is complete; what is left over waits for more."""
-        raise NotImplementedError
+        self._conversation.data_received(data)
 
     def _check_idle(self) -> None:
         due_s = self._heard_s + self._device.setup.idle_close_s
         if self._loop.time() < due_s:
             self._idle = self._loop.call_at(due_s, self._check_idle)
         else:
-            self.transport.close()
+            self._transport.close()
 
 
-class _ModbusTcp(_Connection):
+class _ScpiOrRtu(asyncio.Protocol):
+    """The first byte of a message tells which."""
+
+    def __init__(self, device: PsbDevice, interface: Interface) -> None:
+        self._device = device
+        self._interface = interface
+        self._buffer = b""
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer = self._consume(self._buffer + data if self._buffer else data)
+
     def _consume(self, data: bytes) -> bytes:
-        while len(data) > MBAP_BYTES:
-            length = data[4] << 8 | data[5]
-            if data[2] or data[3] or not 2 <= length <= ADU_BYTES_MAX - 6:
-                self.transport.abort()
-                return b""
-            end = 6 + length
-            if len(data) < end:
-                break
-            reply = modbus.answer(self._device, Interface.MODBUS_TCP, data[6], data[MBAP_BYTES:end])
-            self.transport.write(data[:4] + (len(reply) + 1).to_bytes(2, "big") + data[6:7] + reply)
-            data = data[end:]
-        return data
-
-
-class _ScpiOrRtu(_Connection):
-    def _consume(self, data: bytes) -> bytes:
+        """Answer what is complete; what is left over waits for more."""
         while data:
             if 1 < data[0] < 0x2A:
-                self.transport.write(modbus.answer_nonsense(data))
+                self._transport.write(modbus.answer_nonsense(data))
                 return b""
             if data[0] < 2:
                 length = modbus.rtu_length(data)
                 if not length or len(data) < length:
                     break
-                self.transport.write(modbus.answer_rtu(self._device, data[:length]))
+                self._transport.write(modbus.answer_rtu(self._device, data[:length], self._interface))
                 data = data[length:]
                 continue
             line, end, rest = data.partition(b"\n")
             if not end:
                 # What does not fit is thrown away; one byte more than fits tells that the message was too long.
                 return data[: scpi.BUFFER_BYTES + 1]
-            reply = scpi.answer(self._device, line)
+            reply = scpi.answer(self._device, line, self._interface)
             if reply is not None:
-                self.transport.write(reply)
+                self._transport.write(reply)
             data = rest
         return data
 
@@ -155,14 +158,12 @@ def simulate(device: SimulatedDevice, world: SimulatedWorld) -> PsbSimulator:
             current_noise_ratio=5e-5,
         )
     terminal: Terminal = world.terminal(device.device, CHANNEL)
-    resource = device.resource
+    faults = world.faults(device.device)
+    setup = PsbSetup(restart_after_over_temperature=False)
     return PsbSimulator(
-        lambda: PsbDevice(
-            terminal, model=model, setup=PsbSetup(restart_after_over_temperature=False), error=error, seed=seed
-        ),
-        host=resource.host,
-        port=resource.port or 502,
-        scpi_port=int(resource.query.get("scpi", SCPI_PORT)),
+        lambda: PsbDevice(terminal, model=model, setup=setup, error=error, seed=seed, faults=faults),
+        device.resource,
+        faults=faults,
     )
 
 

@@ -1,0 +1,1 @@
+"""A simulated ESPEC P-300 or SCP-220: the controller and its commands, at a simulated chamber."""

@@ -1,0 +1,1 @@
+"""A simulated Keysight BT2200 mainframe: the instrument, and its wire as bytes."""

@@ -1,0 +1,1 @@
+"""A thermal chamber that speaks OPC UA by the LADS standard."""
