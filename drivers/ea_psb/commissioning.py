@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from cycler.contract.capabilities import Watchdog
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from drivers.ea_psb.options import Options
-from drivers.ea_psb.registers import Ratings
+from drivers.ea_psb.scale import Ratings
 from drivers.ea_psb.thresholds import THRESHOLDS, Threshold, Thresholds
 from drivers.links.queue import Priority
 from drivers.links.scpi import ScpiLink

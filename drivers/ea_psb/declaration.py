@@ -7,8 +7,9 @@ from cycler.contract.capabilities import Capabilities, ChannelRange, DeviceProte
 from cycler.contract.plugin import DeviceSettings, OfflineFacts
 from cycler.contract.sweep import ChannelId
 from drivers.ea_psb.commissioning import Kept
+from drivers.ea_psb.instrument import Pace
 from drivers.ea_psb.reach import Reach
-from drivers.ea_psb.registers import STEPS, Ratings
+from drivers.ea_psb.scale import STEPS, Ratings
 from drivers.ea_psb.thresholds import (
     OVER_CURRENT,
     OVER_POWER,
@@ -60,7 +61,7 @@ def offline_facts(settings: DeviceSettings) -> OfflineFacts:
     return OfflineFacts(channels=(CHANNEL,), range=_range(ratings, Reach(), accuracy_of(settings, ratings)))
 
 
-def capabilities_of(ratings: Ratings, reach: Reach, accuracy: Accuracy, kept: Kept) -> Capabilities:
+def capabilities_of(ratings: Ratings, reach: Reach, accuracy: Accuracy, kept: Kept, pace: Pace) -> Capabilities:
     """A protection is kept where the rack file gives its threshold and the device holds it: one that stands at the
     110 % of the factory lies above anything that a cell bears."""
     missing = _limits_missing(kept)
@@ -70,9 +71,9 @@ def capabilities_of(ratings: Ratings, reach: Reach, accuracy: Accuracy, kept: Ke
         bipolar_sense=False,
         autonomous=kept.watchdog is None,  # without its watchdog it goes on for ever
         phases_max=1,
-        order_time_s=0.3,
+        order_time_s=pace.order_time_s,
         start_delay_s=0.1,
-        sweep_time_s=0.03,
+        sweep_time_s=pace.sweep_time_s,
         idle_s_max=IDLE_S_MAX,
         rest="relay-open",
         regulation_reported=True,

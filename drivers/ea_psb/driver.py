@@ -1,4 +1,4 @@
-"""EA PSB and PSBE bidirectional supplies: one instrument, one channel. Orders and sweeps go over Modbus TCP."""
+"""EA PSB and PSBE bidirectional supplies: one instrument, one channel."""
 
 import asyncio
 import contextlib
@@ -14,22 +14,18 @@ from cycler.contract.order import Applied, Order, Overtaken, Phase
 from cycler.contract.overtaking import OffGenerations
 from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from cycler.contract.sweep import ChannelId, Running, Sweep
-from drivers.ea_psb import registers as reg
 from drivers.ea_psb.commissioning import Commissioning, Kept
-from drivers.ea_psb.connected import Connected, read_connected, read_reach
+from drivers.ea_psb.connected import Connected, read_connected
 from drivers.ea_psb.declaration import CHANNEL, offline_facts
 from drivers.ea_psb.in_force import InForce
-from drivers.ea_psb.measuring import Measuring
 from drivers.ea_psb.options import parse_options
 from drivers.ea_psb.order_check import acceptable_phase, limits_kept
 from drivers.ea_psb.output import Output
+from drivers.ea_psb.ports import SCHEMES, commissioning_link_of, instrument_of
 from drivers.ea_psb.remote import Remote
 from drivers.ea_psb.set_values import achieved, set_values_for, stages
-from drivers.links.modbus import ModbusLink, Withdrawn
+from drivers.links.access import Withdrawn
 from drivers.links.queue import Priority
-from drivers.links.scpi import ScpiLink
-
-MODBUS_PORT, SCPI_PORT = 502, 5025
 
 
 class EaPsb:
@@ -37,27 +33,23 @@ class EaPsb:
 
     def __init__(self, settings: DeviceSettings, surroundings: Surroundings) -> None:
         """Opens nothing. Raises `ValueError` for settings that cannot be."""
-        host, device = settings.resource.host, settings.device
-        options = parse_options(settings, modbus_port=MODBUS_PORT, scpi_port=SCPI_PORT)
+        device = settings.device
+        self._options = parse_options(settings)
         self._device = device
         self._settings = settings
         self._utcnow = surroundings.utcnow
-        self._options = options
-        self._link = ModbusLink(
-            device, host, options.modbus_port, unit=options.unit, gap_s=reg.GAP_S, exceptions=reg.EXCEPTIONS
-        )
-        self._scpi = ScpiLink(device, host, options.scpi_port, gap_s=reg.GAP_S)
+        self._instrument = instrument_of(settings)
+        self._commissioning = commissioning_link_of(settings)
         self._offs = OffGenerations((CHANNEL,))
         self._orders = asyncio.Lock()  # one sequence of writes at a time; an off never waits for it
-        self._output = Output(device, self._link, self._offs)
-        self._remote = Remote(device, self._link)
-        self._measuring = Measuring(self._link)
+        self._output = Output(device, self._instrument, self._offs)
+        self._remote = Remote(device, self._instrument)
         self._connected: Connected | None = None
         self._in_force: InForce | None = None
 
     async def connect(self) -> Identity:
         """Who answers, its ratings and adjustment limits. The same serial number as before, if there was a before."""
-        before, now = self._connected, await read_connected(self._link, self._settings)
+        before, now = self._connected, await read_connected(self._instrument, self._settings)
         if before is not None:
             if now.identity.serial != before.identity.serial:
                 raise ProtocolError(
@@ -75,8 +67,8 @@ class EaPsb:
 
     async def adopt(self) -> Mapping[ChannelId, Running]:
         """An output found on keeps running. Its order is known only to the driver object that gave it."""
-        (state,) = await self._link.read(reg.STATE, Priority.SWEEP)
-        on, order = bool(state & reg.STATE_OUTPUT), self._in_force
+        status = await self._instrument.status(Priority.SWEEP)
+        on, order = status.output_on, self._in_force
         if order is not None and order.energises is not on:
             self._in_force = order = None
         step_time_s = None
@@ -85,26 +77,25 @@ class EaPsb:
         return {
             CHANNEL: Running(
                 energised=on,
-                regulation=reg.regulation(state),
+                regulation=status.regulation,
                 order_id=order.order_id if order else 0,
                 step_time_s=step_time_s,
             )
         }
 
     async def commission(self) -> None:
-        """Thresholds and watchdog over SCPI, then remote control over Modbus with both currents at 0."""
+        """Thresholds and watchdog over SCPI, then remote control over our own wire with both currents at 0."""
         async with self._orders:
-            connected, link = self._known(), self._link
-            (state,) = await link.read(reg.STATE, Priority.ORDER)
-            if state & reg.STATE_OUTPUT:
+            connected, instrument = self._known(), self._instrument
+            if (await instrument.status(Priority.ORDER)).output_on:
                 raise DeviceFault(self._device, "its output is on: commissioning needs it off")
-            restart_known = await self._remote.refuse_restart()
-            connected = replace(connected, reach=await read_reach(link), kept=Kept())
+            restart_known = await instrument.refuse_restart()
+            connected = replace(connected, reach=await instrument.reach(), kept=Kept())
             connected.reach.check_closable(self._device, connected.ratings)
             self._connected, self._in_force = connected, None
             await self._remote.release()
             exchange = Commissioning(
-                self._device, self._scpi, serial=connected.identity.serial, ratings=connected.ratings
+                self._device, self._commissioning, serial=connected.identity.serial, ratings=connected.ratings
             )
             kept = await exchange.run(self._options)
             if not restart_known:
@@ -117,15 +108,15 @@ class EaPsb:
         next order answers with its name."""
         loop, connected = asyncio.get_running_loop(), self._known()
         order, quiet = self._in_force, not self._orders.locked()
-        seen = await self._measuring.measure(connected.ratings, accuracy_a=connected.accuracy.current_a)
-        on = bool(seen.state & reg.STATE_OUTPUT)
+        seen = await self._instrument.measure(accuracy_a=connected.accuracy.current_a)
+        on = seen.status.output_on
         if self._in_force is None:
             order = None  # an off came meanwhile
         elif quiet and order is self._in_force and order.energises is not on and not self._orders.locked():
             # Opened by its watchdog, an alarm or a hand at its front panel; or closed by somebody else.
             self._in_force = order = None
         if order is None:
-            regulation, order_id, step_time_s = reg.regulation(seen.state), 0, math.nan
+            regulation, order_id, step_time_s = seen.status.regulation, 0, math.nan
         else:
             regulation = order.regulation(seen, accuracy_v=connected.accuracy.voltage_v)
             order_id, step_time_s = order.order_id, order.step_time_s(seen.taken_s)
@@ -179,8 +170,8 @@ class EaPsb:
 
     async def aclose(self) -> None:
         """The device stays as it is; it opens by its own watchdog if it was left on."""
-        self._link.close()
-        self._scpi.close()
+        self._instrument.close()
+        self._commissioning.close()
 
     async def _apply(self, order: Order, mark: int) -> Applied | Overtaken:
         connected, output = self._known(), self._output
@@ -189,17 +180,16 @@ class EaPsb:
             with self._order_lost_on_failure():
                 await output.open(mark)
             return self._now_in_force(order, phase, connected, mark)
-        (state,) = await self._link.read(reg.STATE, Priority.ORDER)
-        if standing := reg.alarms(state):
-            raise DeviceFault(self._device, f"{standing} stands: find its cause and acknowledge it first")
-        self._remote.check_owner(state)
-        on = bool(state & reg.STATE_OUTPUT)
+        status = await self._instrument.status(Priority.ORDER)
+        if status.alarms:
+            raise DeviceFault(self._device, f"{status.alarms} stands: find its cause and acknowledge it first")
+        self._remote.check_owner(status)
         ratings, reach = connected.ratings, connected.reach
         target = set_values_for(phase, ratings, reach, power_w_max=order.limits.power_w_max)
         present, voltage_raw = await output.present()
-        route = stages(present, target, output_on=on, cell_raw=reach.nearest_voltage(voltage_raw))
+        route = stages(present, target, output_on=status.output_on, cell_raw=reach.nearest_voltage(voltage_raw))
         with self._order_lost_on_failure():
-            held = await output.follow(present, route, on=on, mark=mark)
+            held = await output.follow(present, route, on=status.output_on, mark=mark)
         return self._now_in_force(order, achieved(phase, held, ratings), connected, mark)
 
     @contextlib.contextmanager
@@ -238,14 +228,15 @@ class EaPsb:
 
 
 def _offline(settings: DeviceSettings) -> OfflineFacts:
-    parse_options(settings, modbus_port=MODBUS_PORT, scpi_port=SCPI_PORT)
+    parse_options(settings)
+    instrument_of(settings)
     return offline_facts(settings)
 
 
 DRIVER = Driver(
     kind="cycler",
-    summary="EA Elektro-Automatik PSB and PSBE 9000/10000 bidirectional supplies, one channel, over Modbus TCP",
-    schemes=("modbus-tcp",),
+    summary="EA Elektro-Automatik PSB and PSBE 9000/10000 bidirectional supplies, one channel, over Modbus or SCPI",
+    schemes=SCHEMES,
     opens=EaPsb,
     offline=_offline,
 )

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from cycler.contract.order import Phase
 from cycler.contract.sweep import Regulation
-from drivers.ea_psb import registers as reg
-from drivers.ea_psb.measuring import Measured
+from drivers.ea_psb.instrument import CONFIRM_S, Measured
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,9 +28,9 @@ class InForce:
         An output that stands at its voltage from the start lets no current flow: then the order has begun as soon as
         the set values must have taken effect.
         """
-        regulation = reg.regulation(measured.state)
+        regulation = measured.status.regulation
         if self.started_s is None:
-            on = bool(measured.state & reg.STATE_OUTPUT)
+            on = measured.status.output_on
             if on and regulation != "limited" and not self._flows(measured, accuracy_v):
                 return "starting"
             if on or not self.energises:
@@ -47,4 +46,4 @@ class InForce:
             return True
         short_v = self.phase.voltage_v - measured.voltage_v
         distance_v = short_v if self.phase.direction == "charge" else -short_v
-        return distance_v <= accuracy_v and measured.taken_s - self.since_s >= reg.CONFIRM_S
+        return distance_v <= accuracy_v and measured.taken_s - self.since_s >= CONFIRM_S

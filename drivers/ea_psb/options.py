@@ -1,4 +1,4 @@
-"""What the rack file says of one supply: `modbus-tcp://host:502?unit=0&scpi=5025`, and the driver's own keys."""
+"""What the rack file says of one supply beside its resource."""
 
 import re
 from dataclasses import dataclass
@@ -15,27 +15,16 @@ class Options:
     """`watchdog_proof`: where it is recorded that this very device was seen to open its output when its host fell
     silent. The maker's documents describe the watchdog's timer, not what it does; so without this it is unproven."""
 
-    modbus_port: int
-    scpi_port: int
-    unit: int
     thresholds: Thresholds
     watchdog_proof: str
 
 
-def parse_options(settings: DeviceSettings, *, modbus_port: int, scpi_port: int) -> Options:
-    """Ports are the defaults. Raises `ValueError` naming the device and the key."""
-    resource, device = settings.resource, settings.device
-    if resource.scheme != "modbus-tcp" or not resource.host:
-        raise ValueError(f"{device}: {resource.text!r} is no modbus-tcp://host:port")
-    if unknown := set(resource.query) - {"unit", "scpi"}:
-        raise ValueError(f"{device}: {resource.text!r}: {min(unknown)!r} is unknown; there are unit and scpi")
+def parse_options(settings: DeviceSettings) -> Options:
+    """Raises `ValueError` naming the device and the key."""
+    device = settings.device
     if unknown := set(settings.options) - {*_KEYS}:
         raise ValueError(f"{device}: option {min(unknown)!r} is unknown; there are {', '.join(_KEYS)}")
     return Options(
-        modbus_port=modbus_port if resource.port is None else resource.port,
-        scpi_port=_whole(device, "scpi", resource.query.get("scpi", str(scpi_port)), 1, 65535),
-        # The guide gives unit 0 for Modbus TCP; 1 is accepted in full compliance mode.
-        unit=_whole(device, "unit", resource.query.get("unit", "0"), 0, 1),
         thresholds={
             threshold: _quantity(device, threshold.key, settings.options[threshold.key], threshold.unit)
             for threshold in THRESHOLDS
@@ -43,12 +32,6 @@ def parse_options(settings: DeviceSettings, *, modbus_port: int, scpi_port: int)
         },
         watchdog_proof=settings.options.get("watchdog_proof", ""),
     )
-
-
-def _whole(device: str, key: str, text: str, low: int, high: int) -> int:
-    if not (text.isascii() and text.isdecimal() and low <= int(text[:6]) <= high):
-        raise ValueError(f"{device}: {key}={text!r} is no whole number from {low} to {high}")
-    return int(text)
 
 
 def _quantity(device: str, key: str, text: str, unit: str) -> float:

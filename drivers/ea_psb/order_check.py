@@ -6,7 +6,7 @@ from cycler.contract.errors import DeviceFault
 from cycler.contract.order import DeviceLimits, Order, Phase
 from drivers.ea_psb.connected import Connected
 from drivers.ea_psb.reach import highest
-from drivers.ea_psb.registers import FULL_SCALE, raw_at_most, real
+from drivers.ea_psb.scale import FULL_SCALE, raw_at_most, real
 from drivers.ea_psb.set_values import VOLTAGE_ROUNDING
 from drivers.ea_psb.thresholds import (
     OVER_CURRENT,

@@ -1,10 +1,9 @@
 """How far the set values reach: the ratings, narrowed by the adjustment limits that a person has set at the supply."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cycler.contract.errors import DeviceFault
-from drivers.ea_psb.registers import FULL_SCALE, Ratings, real
+from drivers.ea_psb.scale import FULL_SCALE, Ratings, real
 
 _HALF = 0.5  # a limit set as 4.1 V lies up to half a count beside it: 4.1 V may be ordered all the same
 
@@ -20,16 +19,26 @@ class Reach:
     sink_power: tuple[int, int] = (0, FULL_SCALE)
 
     @classmethod
-    def of(cls, limits: Sequence[int]) -> "Reach":
-        """From the registers 9000-9009. The device allows 102 %; we stay within the ratings."""
-        # F: 9006 and 9007 are not described.
-        voltage_max, voltage_min, source_max, source_min, power_max, sink_power_max, _, _, sink_max, sink_min = limits
+    def within_ratings(
+        cls,
+        *,
+        voltage: tuple[int, int],
+        source_current: tuple[int, int],
+        sink_current: tuple[int, int],
+        source_power: tuple[int, int],
+        sink_power: tuple[int, int],
+    ) -> "Reach":
+        """From the limits as they stand at the device. It allows 102 %; we stay within the ratings."""
+
+        def capped(span: tuple[int, int]) -> tuple[int, int]:
+            return span[0], min(span[1], FULL_SCALE)
+
         return cls(
-            voltage=(voltage_min, min(voltage_max, FULL_SCALE)),
-            source_current=(source_min, min(source_max, FULL_SCALE)),
-            sink_current=(sink_min, min(sink_max, FULL_SCALE)),
-            source_power=(0, min(power_max, FULL_SCALE)),
-            sink_power=(0, min(sink_power_max, FULL_SCALE)),
+            voltage=capped(voltage),
+            source_current=capped(source_current),
+            sink_current=capped(sink_current),
+            source_power=capped(source_power),
+            sink_power=capped(sink_power),
         )
 
     def voltage_v(self, ratings: Ratings) -> tuple[float, float]:

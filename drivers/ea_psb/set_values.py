@@ -2,27 +2,28 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, replace
+from enum import Enum
 from typing import Literal
 
 from cycler.contract.order import Direction, Phase
 from drivers.ea_psb.reach import Reach
-from drivers.ea_psb.registers import (
-    OUTPUT,
-    SINK_CURRENT,
-    SINK_POWER,
-    SOURCE_CURRENT,
-    SOURCE_POWER,
-    VOLTAGE,
-    Ratings,
-    raw_at_least,
-    raw_at_most,
-    real,
-)
+from drivers.ea_psb.scale import Ratings, raw_at_least, raw_at_most, real
+
+
+class Setting(Enum):
+    """What is written one by one: the fields of `SetValues`, and the output."""
+
+    SINK_POWER = "sink_power"
+    SINK_CURRENT = "sink_current"
+    VOLTAGE = "voltage"
+    SOURCE_CURRENT = "source_current"
+    SOURCE_POWER = "source_power"
+    OUTPUT = "output"
 
 
 @dataclass(frozen=True, slots=True)
 class SetValues:
-    """The registers 498-502, in their order, as counts."""
+    """As counts."""
 
     sink_power: int
     sink_current: int
@@ -37,36 +38,41 @@ class SetValues:
             return None
         return "charge" if self.source_current else "discharge"
 
-    def confirms(self, ordered: "SetValues") -> bool:
-        """Whether this, read back, is what was ordered: one count of rounding is normal, current from 0 is not."""
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Set values as they read back. `rounding`: by how many counts what is shown may lie beside what is held."""
+
+    values: SetValues
+    rounding: SetValues = SetValues(0, 0, 0, 0, 0)
+
+    def confirms(self, ordered: SetValues) -> bool:
+        """Whether this is what was ordered: one count of rounding is normal, current from 0 is not."""
         return all(
-            abs(got - wanted) <= (1 if wanted else 0)
-            for got, wanted in zip(astuple(self), astuple(ordered), strict=True)
+            abs(shown - wanted) <= (1 + rounding if wanted else 0)
+            for shown, wanted, rounding in zip(
+                astuple(self.values), astuple(ordered), astuple(self.rounding), strict=True
+            )
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One message to the device: a set value, or the output coil."""
+    """One message to the device: a set value as a count, or the output."""
 
-    address: int
-    value: int
+    setting: Setting
+    raw: int
 
 
-SWITCH_ON = Write(OUTPUT, 1)
+SWITCH_ON, SWITCH_OFF = Write(Setting.OUTPUT, 1), Write(Setting.OUTPUT, 0)
 
 VOLTAGE_ROUNDING: Mapping[Direction, Callable[[float, float], int]] = {
     "charge": raw_at_most, "discharge": raw_at_least,
 }  # fmt: skip
 """To the count that keeps the cell on this side of the voltage."""
 
-_FIELDS = {
-    SINK_POWER: "sink_power",
-    SINK_CURRENT: "sink_current",
-    VOLTAGE: "voltage",
-    SOURCE_CURRENT: "source_current",
-    SOURCE_POWER: "source_power",
-}
+
+_WRITABLE = [setting for setting in Setting if setting is not Setting.OUTPUT]
 
 
 def set_values_for(phase: Phase, ratings: Ratings, reach: Reach, *, power_w_max: float | None) -> SetValues:
@@ -116,10 +122,10 @@ def stages(present: SetValues, target: SetValues, *, output_on: bool, cell_raw: 
         tighter = [write for write in writes if _tightens(write, present)]
         looser = [write for write in writes if not _tightens(write, present)]
         return [stage for stage in (tighter, looser) if stage]
-    valve = SOURCE_CURRENT if target.direction == "charge" else SINK_CURRENT
+    valve = Setting.SOURCE_CURRENT if target.direction == "charge" else Setting.SINK_CURRENT
     closed = replace(present, source_current=0, sink_current=0)
     ready = replace(target, source_current=0, sink_current=0)
-    opening = [Write(valve, getattr(target, _FIELDS[valve]))]
+    opening = [Write(valve, getattr(target, valve.value))]
     if output_on:
         first = [*_differences(present, closed), *_differences(closed, ready)]
         return [*([first] if first else []), opening]
@@ -130,16 +136,16 @@ def stages(present: SetValues, target: SetValues, *, output_on: bool, cell_raw: 
 
 def after(values: SetValues, writes: list[Write]) -> SetValues:
     """What the set values are once these have been written."""
-    return replace(values, **{_FIELDS[write.address]: write.value for write in writes if write is not SWITCH_ON})
+    return replace(values, **{write.setting.value: write.raw for write in writes if write is not SWITCH_ON})
 
 
 def _differences(old: SetValues, new: SetValues) -> list[Write]:
-    pairs = zip(_FIELDS, astuple(old), astuple(new), strict=True)
-    return [Write(address, there) for address, here, there in pairs if here != there]
+    pairs = zip(_WRITABLE, astuple(old), astuple(new), strict=True)
+    return [Write(setting, there) for setting, here, there in pairs if here != there]
 
 
 def _tightens(write: Write, present: SetValues) -> bool:
-    present_raw: int = getattr(present, _FIELDS[write.address])
-    lowers = write.value < present_raw
+    present_raw: int = getattr(present, write.setting.value)
+    lowers = write.raw < present_raw
     # A sink is held tighter by a higher voltage: that is the floor under the cell.
-    return not lowers if write.address == VOLTAGE and present.direction == "discharge" else lowers
+    return not lowers if write.setting is Setting.VOLTAGE and present.direction == "discharge" else lowers

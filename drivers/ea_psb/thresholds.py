@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.ea_psb.registers import Ratings
+from drivers.ea_psb.scale import Ratings
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""ESPEC P-300 and SCP-220 chamber controllers."""

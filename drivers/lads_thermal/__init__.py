@@ -1,0 +1,1 @@
+"""Chambers and thermostats that follow the OPC UA companion specification LADS."""

@@ -1,0 +1,26 @@
+"""`lads_thermal`: made known without the OPC UA stack, which takes half a second to import and few racks need."""
+
+from cycler.contract.devices import ChamberDriver
+from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
+from drivers.lads_thermal.options import parse_options
+
+
+def open_chamber(settings: DeviceSettings, surroundings: Surroundings) -> ChamberDriver:
+    """Raises `ValueError` for settings that cannot be."""
+    from drivers.lads_thermal.thermostat import LadsThermal  # noqa: PLC0415 - only where such a device is opened
+
+    return LadsThermal(settings, surroundings)
+
+
+def _offline(settings: DeviceSettings) -> OfflineFacts:
+    parse_options(settings)
+    return OfflineFacts()
+
+
+DRIVER = Driver(
+    kind="chamber",
+    summary="chambers and thermostats that follow OPC UA LADS (OPC 30500-1)",
+    schemes=("opc.tcp",),
+    opens=open_chamber,
+    offline=_offline,
+)

@@ -1,0 +1,1 @@
+"""Any Modbus device of which a register map says what stands where."""

@@ -1,0 +1,1 @@
+"""Watlow F4T chamber controllers."""
