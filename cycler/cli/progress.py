@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from cycler.service.progress import BayProgress
 
 PLAIN_STEP_RATIO = 0.1
+DAY_S = 86400.0  # what ends later needs its day
 
 
 @contextmanager
@@ -56,7 +57,8 @@ class _Lines:
 
 def _text(bay: BayProgress) -> str:
     running = f"{bay.cells - bay.ended} of {bay.cells} run"
-    return f"{bay.step:<18.18}  {running:<15}  {_clock(bay.remaining_s)} left  ETA {bay.eta_utc:%H:%M}"
+    eta = f"{bay.eta_utc:%H:%M}" if bay.remaining_s < DAY_S else f"{bay.eta_utc:%a %d %H:%M}"
+    return f"{bay.step:<18.18}  {running:<15}  {_clock(bay.remaining_s)} left  ETA {eta}"
 
 
 def _clock(seconds: float) -> str:

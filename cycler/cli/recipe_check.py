@@ -11,6 +11,8 @@ from cycler.recipe.compile import check as check_on
 from cycler.recipe.describe import describe, worst_case_s
 from cycler.recipe.lookup import given_cell_type
 from cycler.recipe.problems import Problem
+from cycler.service.chamber_check import chamber_problems
+from cycler.service.configuration import Configuration
 from cycler.service.rack_file import load_configuration
 from cycler.service.recipes import recipe_named
 from cycler.service.wiring import load_driver, offline_range
@@ -71,16 +73,23 @@ class Shown:
 
 
 def check_recipe(recipe: str, config: Path | None, cell_type: str | None) -> Checked:
-    """Raises `InvalidFile` for files that do not read."""
+    """Against a rack's channels and chambers, too, where one is given. Raises `InvalidFile` for unreadable files."""
     loaded = _load(recipe, cell_type)
     problems: dict[str, Problem] = {}
     notes: list[str] = []
     if config is not None:
-        ranges, unknown = _ranges(config)
+        configuration = load_configuration(config)
+        ranges, unknown = _ranges(configuration)
         notes += [f"{device} does not tell its range before it is connected: give `rated`" for device in unknown]
         for channel in ranges:
             for problem in check_on(loaded.recipe, loaded.cell_type, channel):
                 problems.setdefault(str(problem), problem)
+        of_bays = {bay: list(chamber_problems(configuration, {bay: loaded})) for bay in configuration.rack.bays}
+        found = [problem for of_bay in of_bays.values() for problem in of_bay]
+        if all(of_bays.values()):
+            problems |= {str(problem): problem for problem in found}
+        else:  # there are bays on which it can run
+            notes += [problem.message for problem in found]
     return Checked(recipe=loaded, problems=tuple(problems.values()), notes=tuple(notes))
 
 
@@ -99,13 +108,12 @@ def _load(recipe: str, cell_type: str | None) -> LoadedRecipe:
     return recipe_named(recipe, beside=Path.cwd(), cell_type=own)
 
 
-def _ranges(config: Path) -> tuple[list[ChannelRange], list[str]]:
+def _ranges(configuration: Configuration) -> tuple[list[ChannelRange], list[str]]:
     """The different ranges of the rack's cyclers, and the devices that do not tell theirs."""
-    configuration = load_configuration(config)
     ranges: dict[ChannelRange, None] = {}
     unknown = []
     for device in configuration.devices:
-        if load_driver(device.driver).kind != "cycler":
+        if load_driver(device.driver).kind_of(device.settings) != "cycler":
             continue
         channel = offline_range(device)
         if channel is None:

@@ -102,8 +102,12 @@ class BayController:
             self._busy = False
 
     def _leave_barrier(self) -> None:
+        # The last of a device's channels is the last to get there: asked first, it spares asking all for each of them.
+        last_first = (each for each in reversed(self._controllers.values()) if each.machine.over is None)
+        if self._pressing or not all(_waits_in_contact(each) for each in last_first):
+            return
         running = [controller for controller in self._controllers.values() if controller.machine.over is None]
-        if self._pressing or not running or not all(_waits_in_contact(each) for each in running):
+        if not running:
             return
         checked = [controller for controller in running if controller.position not in self._passed]
         if all(each.machine.in_last_phase for each in checked):

@@ -174,7 +174,7 @@ def _without_chamber(bay: Bay, controllers: Sequence[ChannelController]) -> Star
         target_degc, within_k = step.chamber.target_degc, step.soak.within_k
         outside = [each for each in controllers if not abs(each.temperature_degc - target_degc) <= within_k]
         if 2 * len(outside) > len(controllers):
-            found = ", ".join(f"{each.position} has {each.temperature_degc:.1f} degC" for each in outside[:3])
+            found = ", ".join(f"{each.position} has {each.temperature_degc:.4g} degC" for each in outside[:3])
             text = f"{found}, step {step.step_id} wants {target_degc:g} degC, and bay {bay.bay} has no chamber"
             return StartRefusal(code="TEMPERATURE", text=text)
     return None

@@ -240,11 +240,11 @@ class ChannelController:
         to_state = self.machine.plan.to_state
         if end == "completed" and to_state is not None and to_state != self.ledger:
             self._enter_ledger(to_state)
-        refused = end == "failed" and not self._was_energised
+        refused = end == "failed" or (end == "stopped" and not self.machine.step_count)
         outcome = CellOutcome(
             cell=self.cell.cell_id,
             position=self.position,
-            ended="not-started" if refused else "stopped" if end == "held" else end,
+            ended="not-started" if refused and not self._was_energised else "stopped" if end == "held" else end,
             code=code,
             detail=text,
             state=self.ledger,

@@ -7,10 +7,11 @@ that the step machine needs no judgement while a reading stays inside them.
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isnan, nextafter
+from math import inf, nextafter
 from typing import Literal
 
 from cycler.contract.order import Direction
+from cycler.contract.sweep import Regulation
 from cycler.model.results import NAS_PER_AH
 from cycler.recipe.plan import Comparison, Condition
 
@@ -48,7 +49,7 @@ class Now:
     in_band: bool = False  # the voltage lies at the target
     band_v_lo: float = inf  # where that is; nowhere where none is held
     band_v_hi: float = -inf
-    reports_cv: bool = False
+    regulation: Regulation = "unknown"
     entry_temperature: float = 0.0
     entry_moved_nas: int = 0
     entry_moved_nws: int = 0
@@ -64,6 +65,7 @@ class Quiet:
     i_hi: float = inf
     t_lo: float = -inf
     t_hi: float = inf
+    apart_v: float = inf  # output from sense, where both are measured
     time_due_s: float = inf
     moved_due_nas: float = inf  # of the run's counter along the step's direction
     moved_due_nws: float = inf
@@ -82,7 +84,6 @@ class WatchState:
     since_s: float = 0.0
     judged: bool = False  # an `at` has had its one look
     above: bool = False  # the current has been above a taper's bound
-    collapsed_s: float = -1.0  # since when the current has been gone away from the set voltage
 
 
 class ConditionWatch:
@@ -117,10 +118,7 @@ class ConditionWatch:
         ):
             state.count = 0
             return None
-        if self._taper_value is not None and not self._tapering(now):
-            state.count = 0
-            return self._collapse(now)
-        if not self._holds(now):
+        if (self._taper_value is not None and not self._tapering(now)) or not self._holds(now):
             state.count = 0
             return None
         if state.count == 0:
@@ -146,10 +144,10 @@ class ConditionWatch:
             return
         if condition.window == "before" and now.time > condition.window_s:
             return
-        if state.count or state.collapsed_s >= 0:
+        if state.count:
             quiet.never()
             return
-        if self._taper_value is not None and not now.reports_cv:
+        if self._taper_value is not None and now.regulation != "cv":
             _narrow_to_band(now, quiet)
         for test, relation, value in self._tests:
             if not relation(getattr(now, test.quantity), value):
@@ -179,16 +177,6 @@ class ConditionWatch:
         if now.current > self._taper_value:
             self.state.above = True
         return now.cv_s >= TAPER_ARM_S
-
-    def _collapse(self, now: Now) -> Judgement | None:
-        """A current below the bound away from the set voltage is no taper: the contact is gone."""
-        assert self._taper_value is not None  # noqa: S101 (asked only of tapers)
-        if now.current > self._taper_value or now.in_band or isnan(now.current):
-            self.state.collapsed_s = -1.0
-            return None
-        if self.state.collapsed_s < 0:
-            self.state.collapsed_s = now.time
-        return "lost-contact" if now.time - self.state.collapsed_s >= TAPER_ARM_S else None
 
 
 def _narrow_to_band(now: Now, quiet: Quiet) -> None:

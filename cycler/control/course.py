@@ -4,15 +4,11 @@ Where a course goes on is decided by `StepMachine`, from readings.
 """
 
 from collections.abc import Sequence
-from math import inf, isnan, nan, nextafter
-from typing import Any
-
-import msgspec
+from math import inf, isnan
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.contract.sweep import Sweep
-from cycler.control.condition_watch import Now, Quiet
-from cycler.control.guard_rail import GuardRail, ToGuard
+from cycler.control.condition_watch import Now
 from cycler.control.machine_events import (
     KEEP,
     EdgeDue,
@@ -25,39 +21,22 @@ from cycler.control.machine_events import (
     StepEntered,
     Tripped,
 )
-from cycler.control.present import Present
 from cycler.control.program_cursor import Cursor, step_at, variant_at
-from cycler.control.progress import Awaited, Climate, Ended, RunProgress, StepProgress
+from cycler.control.progress import Awaited, Ended, StepProgress
+from cycler.control.standing import Standing
 from cycler.control.step_in_force import StepInForce
 from cycler.control.step_results import step_result
 from cycler.model.alarm import AlarmCode
 from cycler.model.results import Counters, Sample, StopReason
-from cycler.recipe.expectation import expected_after_s, expected_step_s, expected_time_s
-from cycler.recipe.plan import Plan, PlanPhase, PlanStep
-from cycler.safety.contact_check import FIRST_CURRENT_C_RATE
+from cycler.recipe.plan import Plan
 
-CREDIBLE_RATIO = 20.0
-"""Of the channel's range: what shows more than this has not measured anything, and counts like no value."""
-
-IN_BAND_V_MIN = 0.005  # or two accuracies and three times the noise, where that is more
 CONTACT_LOOKS = 5  # readings of a step's current that are asked for the contacts; slower devices take some to regulate
 
 
-class Course(Present):
+class Course(Standing):
     """Asks for orders, enters the steps whose orders are in force, and closes them with their numbers."""
 
-    __slots__ = (
-        "_at_window_s",
-        "_band_v",
-        "_credible_a",
-        "_credible_v",
-        "_order_s_max",
-        "_phases_max",
-        "_plan",
-        "_rail",
-        "_run",
-        "_step",
-    )
+    __slots__ = ("_order_s_max", "_phases_max")
 
     def __init__(
         self,
@@ -70,111 +49,10 @@ class Course(Present):
         gap_s_max: float = 3.0,
         order_s_max: float = 30.0,
     ) -> None:
-        """`gap_s_max`: over a longer silence the host's integral does not count, only a device's own counter.
-
-        `order_s_max`: an order that is not in force by then never will be.
-        """
-        super().__init__(temperature_measured=temperature_measured, gap_s_max=gap_s_max)
-        self._plan = plan
+        """`order_s_max`: an order that is not in force by then never will be."""
+        super().__init__(plan, channel, temperature_measured=temperature_measured, sweep_s=sweep_s, gap_s_max=gap_s_max)
         self._phases_max = phases_max
-        self._at_window_s = 2 * sweep_s
         self._order_s_max = order_s_max
-        self._credible_v = CREDIBLE_RATIO * channel.voltage_v_max
-        self._credible_a = CREDIBLE_RATIO * max(channel.charge_current_a_max, channel.discharge_current_a_max)
-        self._band_v = max(IN_BAND_V_MIN, 2 * channel.voltage_accuracy_v + 3 * channel.voltage_noise_v)
-        self._rail = GuardRail(channel, temperature_measured=temperature_measured)
-        self._run = self._begun(nan)
-        self._step: StepInForce | None = None
-
-    # The run as others see it.
-
-    @property
-    def over(self) -> RunEnd | None:
-        """How the run ended, once its end has been seen."""
-        return self._run.over
-
-    @property
-    def closed(self) -> bool:
-        """The run is over and its last step has its numbers."""
-        return self._run.closed
-
-    @property
-    def plan(self) -> Plan:
-        """What is executed."""
-        return self._plan
-
-    @property
-    def step(self) -> PlanStep | None:
-        """The step in force."""
-        return None if self._step is None else self._step.plan_step
-
-    @property
-    def phase(self) -> PlanPhase | None:
-        """The phase in force."""
-        return None if self._step is None else self._step.phase
-
-    @property
-    def in_last_phase(self) -> bool:
-        """No other phase of the step in force follows."""
-        return self._step is not None and self._step.in_last_phase
-
-    @property
-    def held(self) -> bool:
-        """The phase in force has lasted long enough, and goes on when the bay lets it go."""
-        run = self._run
-        return run.over is None and run.awaited is None and run.step is not None and run.step.held
-
-    @property
-    def awaits_order(self) -> bool:
-        """An order was asked for, and no reading has shown it in force yet."""
-        return self._run.awaited is not None
-
-    @property
-    def remaining_s(self) -> float:
-        """How long the run should still take: an expectation, for people."""
-        step = self._run.step
-        if step is None:
-            return expected_time_s(self._plan)
-        turns = [(turn.start, turn.turn) for turn in step.cursor.turns]
-        this_s = expected_step_s(self._plan, step.cursor.index, turns[-1][1] if turns else 0)
-        in_step_s = self.elapsed_s - step.entry_elapsed_s
-        return max(this_s - in_step_s, 0.0) + expected_after_s(self._plan, step.cursor.index, turns)
-
-    @property
-    def step_count(self) -> int:
-        """Executed steps, from 1; 0 before the first has begun."""
-        return self._run.step_count
-
-    @property
-    def cycle(self) -> int:
-        """From 1; rises when a charge begins after a discharge."""
-        return self._run.cycle
-
-    # What is kept of it.
-
-    def save(self) -> bytes:
-        """Everything that `restore` needs beside the plan."""
-        now = Now() if self._step is None else self._step.now
-        return msgspec.msgpack.encode((self._run, now, self.saved()))
-
-    def restore(self, saved: bytes) -> None:
-        """Go on exactly where `save` was called, on a machine built for the same plan and channel."""
-        self._run, now, present = msgspec.msgpack.decode(saved, type=tuple[RunProgress, Now, dict[str, Any]])
-        self.load(present)
-        if self._run.step is not None:
-            self._settle_in(self._run.step, now)
-        self._arm_guards()
-
-    def surround(self, climate: Climate) -> None:
-        """What the cell's chamber is to keep from now on, and whether it does."""
-        self._run.climate = climate
-        if self._run.step is not None and climate.air_is_off:
-            self._run.step.air_was_off = True
-
-    # Moving on.
-
-    def _begun(self, started_s: float) -> RunProgress:
-        return RunProgress(started_s=started_s, lower_armed=self._plan.latch is None)
 
     def _go_on(self, cursor: Cursor | None, events: list[MachineEvent], *, first_phase: int = 0) -> None:
         """To the step there, or to a phase of the present one, or to the end of the recipe."""
@@ -231,7 +109,7 @@ class Course(Present):
             watches=[],
             highest_v=self.voltage_v,
             device_counted=sweep.charged_ah is not None,
-            contact_looks=0 if sweep.output_v is None else CONTACT_LOOKS,
+            contact_looks=CONTACT_LOOKS if self._measures_output else 0,
             air_was_off=run.climate is not None and run.climate.air_is_off,
         )
         self.step_time_s = time_s
@@ -258,19 +136,6 @@ class Course(Present):
         """
         is_behind = abs(self.current_a - before[1]) < abs(before[1] - awaited.before[1])
         return awaited.before if is_behind else before
-
-    def _settle_in(self, progress: StepProgress, now: Now) -> StepInForce:
-        """What is derived from the step's place in the plan."""
-        self._step = StepInForce(
-            self._plan.program,
-            progress,
-            tags=self._run.tags,
-            band_v=self._band_v,
-            at_window_s=self._at_window_s,
-            now=now,
-        )
-        self._record_by(self._step.plan_step.record)
-        return self._step
 
     def _judge_latch(self, step: StepInForce, events: list[MachineEvent]) -> None:
         """By a valid reading. What sense wires show before a contact check may be no cell's voltage."""
@@ -302,7 +167,8 @@ class Course(Present):
 
     def _finish_by_trip(self, code: AlarmCode, text: str, events: list[MachineEvent]) -> None:
         events.append(Tripped(code=code, text=text))
-        self._finish("trip", text, "tripped", f"TRIP_{code.value}", events)
+        reason_code = "SENSE_OPEN" if code is AlarmCode.SENSE_OPEN else f"TRIP_{code.value}"
+        self._finish("trip", text, "tripped", reason_code, events)
 
     def _close_run(self, before: tuple[float, float]) -> Sequence[MachineEvent]:
         self._run.closed = True
@@ -349,50 +215,3 @@ class Course(Present):
     def _keep(self, events: list[MachineEvent]) -> None:
         events.append(KEEP)
         self._keep_next()
-
-    # What is worth a look from here on.
-
-    def _arm_guards(self) -> None:
-        run, step, coming = self._run, self._step, self._run.awaited
-        run.guards = self._rail.arm(
-            None if step is None else self._to_guard(step.progress.cursor, step.progress.order_phase),
-            None if coming is None else self._to_guard(coming.cursor, coming.first_phase),
-            run.guards,
-            lower_armed=run.lower_armed,
-        )
-
-    def _to_guard(self, cursor: Cursor, first_phase: int) -> ToGuard:
-        program = self._plan.program
-        return ToGuard(step_at(program, cursor), variant_at(program, cursor), first_phase)
-
-    def _narrow(self) -> None:
-        """Work out within which bounds nothing can become true, from the present reading on."""
-        run, step = self._run, self._step
-        quiet = Quiet(v_lo=-self._credible_v, v_hi=self._credible_v, i_lo=-self._credible_a, i_hi=self._credible_a)
-        direction = "rest" if step is None else step.now.direction
-        self._rail.narrow(quiet, entry=Counters() if step is None else step.progress.entry, direction=direction)
-        if run.over is not None or run.awaited is not None:
-            quiet.never()
-        elif step is not None:
-            step.narrow(quiet)
-            self._narrow_to_latch(quiet, step)
-            if self._asks_for_contacts(step):
-                quiet.never()
-        self._adopt_bounds(quiet, direction)
-        self.wants_fast = not run.closed and (
-            run.awaited is not None
-            or run.over is not None
-            or (step is not None and step.wants_fast(self.step_time_s))
-            or self._rail.pending
-        )
-
-    def _asks_for_contacts(self, step: StepInForce) -> bool:
-        """A real current flows, and what it says of the contacts is not known yet."""
-        least_a = FIRST_CURRENT_C_RATE * self._plan.cell_type.rated_capacity_ah
-        return step.progress.contact_looks > 0 and step.energises and step.phase.current_a >= least_a
-
-    def _narrow_to_latch(self, quiet: Quiet, step: StepInForce) -> None:
-        latch, run = self._plan.latch, self._run
-        if latch is not None and not run.lower_armed and step.plan_step.contact_proven:
-            next_v = latch.arms_v if run.precharged else latch.formed_v
-            quiet.v_hi = min(quiet.v_hi, nextafter(next_v, -inf))

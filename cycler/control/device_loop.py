@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 
 import structlog
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import ApplyResult, CyclerDriver
-from cycler.contract.errors import DeviceError, LinkError
+from cycler.contract.errors import DeviceError, DeviceFault, LinkError
 from cycler.contract.sweep import ChannelId, Sweep
 from cycler.control.beat import Beat
 from cycler.control.channel_controller import ChannelController
 from cycler.control.machine_events import RunEnd
 from cycler.control.outbox import Command, Off, Outbox
 from cycler.control.patience import Patience
+from cycler.control.standing import CALM_SWEEP_S
 from cycler.control.step_machine import KEPT, NOTHING
 from cycler.model.results import StopReason
 from cycler.record.recorder import Recorder
@@ -22,6 +24,9 @@ log = structlog.get_logger()
 
 FAST_S = 0.1
 """The sweep of pulses and of debouncing, where the wire is fast enough."""
+
+OPEN_S_MAX = 0.5
+"""From when the device says that a relay is open to when its readings show it."""
 
 
 class DeviceLoop:
@@ -47,8 +52,10 @@ class DeviceLoop:
         self._on_off_failed = on_off_failed
         self._controllers: list[ChannelController] = []
         self._hurried: set[ChannelController] = set()  # whose machines want the next reading soon
+        self._alert: set[ChannelController] = set()  # … or at least with the usual beat
         self._strays: frozenset[ChannelId] = frozenset()  # outputs that are on without a run, and told to open
-        self._found_energised: frozenset[ChannelId] = frozenset()  # on after a restart, and not to be switched off
+        self._doubted: frozenset[ChannelId] = frozenset()  # outputs that are on although the device says they are off
+        self.unopened: frozenset[ChannelId] = frozenset()  # may be on, and nothing has opened them yet
         self._undelivered: list[ChannelController] = []  # whose orders the wire has lost
         self._outbox = Outbox(
             driver,
@@ -72,6 +79,7 @@ class DeviceLoop:
         """Take a cell: its run begins with the next sweep's clock."""
         assert self.last is not None  # noqa: S101 (a device that has not been heard of starts nothing)
         self._controllers.append(controller)
+        self._alert.add(controller)
         voltage_v = self.last.voltage_v[controller.row]
         self.post(controller.start(asyncio.get_running_loop().time(), voltage_v=voltage_v))
 
@@ -89,20 +97,21 @@ class DeviceLoop:
         energised = frozenset(channel for channel, state in running.items() if state.energised)
         if energised:
             log.warning("device.found_running", device=self.device, channels=sorted(energised))
+            self.unopened = energised
             try:
                 await self.driver.make_safe(energised)
             except DeviceError as error:
-                self._found_energised = energised
                 self._on_off_failed(self.device, energised, error)
                 raise
-            self._found_energised = frozenset()
+        self.unopened = frozenset()
         await self.driver.commission()
         self._outbox.clear()
         capabilities = self.driver.capabilities
         self.sweep_s = min(max(self.sweep_s, capabilities.sweep_time_s), capabilities.idle_s_max)
         self.patience.expect_every(self.sweep_s)
         fast_s = max(FAST_S, 1.5 * capabilities.sweep_time_s)
-        self._beat = Beat(period_s=self.sweep_s, fast_s=fast_s, offset_s=self._offset_s)
+        calm_s = min(CALM_SWEEP_S, capabilities.idle_s_max)
+        self._beat = Beat(period_s=self.sweep_s, fast_s=fast_s, calm_s=calm_s, offset_s=self._offset_s)
         for sweep in await self.driver.read():
             self._take(sweep)
 
@@ -119,11 +128,18 @@ class DeviceLoop:
         finally:
             await self._open_all()
 
+    async def open_at_last(self) -> None:
+        """Once more for a device that has been given up: nothing but to open what may still be on."""
+        await self.driver.connect()
+        await self.driver.make_safe(self.unopened)
+        self.unopened = frozenset()
+
     async def _open_all(self) -> None:
         channels = frozenset(self.driver.capabilities.channels)
         try:
             await self.driver.make_safe(channels)
         except DeviceError as error:
+            self.unopened = frozenset(channel for channel in channels if self.may_be_energised([channel]))
             failed = channels - self._outbox.unconfirmed  # of those the next path has been taken
             if failed:
                 self._on_off_failed(self.device, failed, error)
@@ -160,25 +176,47 @@ class DeviceLoop:
                 self._hurried.add(controller)
             else:
                 self._hurried.discard(controller)
-        self._beat.hurry(fast=bool(self._hurried))
+            if controller.machine.calm_until_s > sweep.taken_s:
+                self._alert.discard(controller)
+            else:
+                self._alert.add(controller)
         if ended:
             self._controllers = [controller for controller in self._controllers if not controller.closed]
-        self._open_strays(sweep)
+            self._alert.intersection_update(self._controllers)
+        is_closing = self._open_strays(sweep)
+        self._beat.hurry(fast=bool(self._hurried) or is_closing)
+        calm = () if self._alert else [controller.machine.calm_until_s for controller in self._controllers]
+        self._beat.calm(until_s=min(calm, default=-inf))
+        self.patience.expect_every(max(self.sweep_s, self._beat.due_s() - sweep.taken_s))
 
-    def _open_strays(self, sweep: Sweep) -> None:
-        """An output that is on without a run of ours is on by mistake, whoever switched it on."""
-        if len(self._controllers) == len(sweep.channels):
-            return
-        ours = {controller.channel for controller in self._controllers}
-        strays = frozenset(
+    def _open_strays(self, sweep: Sweep) -> bool:
+        """Open what is on and should not be. Whether the next reading is wanted soon to see it open.
+
+        An output without a run of ours is on by mistake, whoever switched it on. One that goes on although the device
+        says it is off is told again, and the next path is taken.
+        """
+        over = {controller.channel for controller in self._hurried if controller.machine.over is not None}
+        if len(self._controllers) == len(sweep.channels) and not over:
+            return False
+        ours = {controller.channel for controller in self._controllers} - over
+        on = frozenset(
             channel
             for channel, regulation in zip(sweep.channels, sweep.regulation, strict=True)
             if regulation != "off" and channel not in ours
         )
+        strays = on - over
         if strays - self._strays:
             log.error("output.stray", device=self.device, channels=sorted(strays))
             self.post([Off(channel=channel) for channel in sorted(strays)])
         self._strays = strays
+        confirmed_s = self._outbox.confirmed_s
+        wrongly = frozenset(c for c in on if sweep.taken_s - confirmed_s.get(c, sweep.taken_s) >= OPEN_S_MAX)
+        self.post([Off(channel=channel) for channel in sorted(wrongly)])
+        if told := wrongly - self._doubted:
+            text = f"output {', '.join(sorted(told))} is still on {OPEN_S_MAX:g} s after it was said to be off"
+            self._on_off_failed(self.device, told, DeviceFault(self.device, text))
+        self._doubted = on & (self._doubted | wrongly)
+        return bool(on - self._doubted)
 
     def _on_applied(self, answers: Mapping[ChannelId, ApplyResult]) -> None:
         for controller in list(self._controllers):
@@ -202,6 +240,12 @@ class DeviceLoop:
                 controller.close()
         self._controllers = [controller for controller in self._controllers if not controller.closed]
         self._hurried.intersection_update(self._controllers)
+        self._alert.intersection_update(self._controllers)
+
+    def cut_off(self, channels: Collection[ChannelId]) -> None:
+        """A contactor has opened between these outputs and their cells: the device may never show its relays open."""
+        self.unopened -= frozenset(channels)
+        self.close(channels)
 
     def abandon(self) -> None:
         """The device does not answer: nothing is known of it any more."""
@@ -212,7 +256,7 @@ class DeviceLoop:
     def may_be_energised(self, channels: Collection[ChannelId]) -> bool:
         """Whether any of these outputs was on when last heard of, or may have been switched on since."""
         last = self.last
-        if self._found_energised.intersection(channels):
+        if self.unopened.intersection(channels):
             return True
         return last is not None and (
             self._outbox.energised_since(channels, last.taken_s)

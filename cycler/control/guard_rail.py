@@ -57,21 +57,35 @@ class GuardRail:
         voltage_v: float,
         current_a: float,
         temperature_degc: float,
+        apart_v: float,
         step_time_s: float,
         moved: Counters,
     ) -> tuple[AlarmCode, str] | None:
-        """The first guard that trips with this reading, and what all that trip say. `moved` is in this step."""
+        """What trips with this reading, if anything, and what all guards that do say. `moved` is in this step.
+
+        The first guard decides. Where none has seen what a cell may show, its sensor or instrument has failed; where
+        the sense wires do not show the cell, their voltage trips for them.
+        """
         values: Mapping[GuardedQuantity, float] = {
             "voltage": voltage_v,
             "current": current_a,
             "temperature": temperature_degc,
+            "sense": apart_v,
             "time": step_time_s,
             "capacity": max(moved.charged_nas, moved.discharged_nas) / NAS_PER_AH,
         }
         tripped = [watch for watch in self._watches if watch.trips(values[watch.guard.quantity], taken_s)]
         if not tripped:
             return None
-        return tripped[0].guard.code, "; ".join(watch.explain(values[watch.guard.quantity]) for watch in tripped)
+        believed = [watch for watch in tripped if watch.state.believed]
+        code = believed[0].guard.code if believed else AlarmCode.SENSOR_BREAK
+        if believed and believed[0].guard.quantity == "voltage":
+            misled = [watch for watch in self._watches if watch.guard.quantity == "sense" and watch.state.count]
+            if misled:
+                code = AlarmCode.SENSE_OPEN
+                tripped = [*misled, *tripped]
+        texts = dict.fromkeys(watch.explain(values[watch.guard.quantity]) for watch in tripped)
+        return code, "; ".join(texts)
 
     def too_hot_or_cold_for(self, coming: ToGuard, temperature_degc: float) -> tuple[AlarmCode, str] | None:
         """Why a cell of this temperature must not be energised for that step."""

@@ -14,6 +14,10 @@ class GuardState:
 
     count: int = 0
     since_s: float = 0.0
+    believed: bool = False  # at least one of them was a reading that a cell may have
+
+
+_UNITS = {"voltage": "V", "current": "A", "temperature": "degC", "capacity": "Ah", "time": "s", "sense": "V"}
 
 
 class GuardWatch:
@@ -27,13 +31,14 @@ class GuardWatch:
         """Whether this reading is the one that trips. `taken_s` is the loop's clock."""
         guard, state = self.guard, self.state
         if guard.low <= value <= guard.high:
-            state.count = 0
+            state.count, state.believed = 0, False
             return False
-        if value < guard.hard_low or value > guard.hard_high:
-            return True
         if state.count == 0:
             state.since_s = taken_s
         state.count += 1
+        state.believed = state.believed or guard.sane_low <= value <= guard.sane_high  # NaN is not
+        if value < guard.hard_low or value > guard.hard_high:
+            return True
         return state.count >= guard.samples and taken_s - state.since_s >= guard.for_s
 
     def narrow(self, quiet: Quiet, *, entry_moved_nas: int, entry_against_nas: int) -> None:
@@ -52,6 +57,8 @@ class GuardWatch:
                 quiet.i_lo, quiet.i_hi = max(quiet.i_lo, guard.low), min(quiet.i_hi, guard.high)
             case "temperature":
                 quiet.t_lo, quiet.t_hi = max(quiet.t_lo, guard.low), min(quiet.t_hi, guard.high)
+            case "sense":
+                quiet.apart_v = min(quiet.apart_v, guard.high)
             case "time":
                 quiet.time_due_s = min(quiet.time_due_s, guard.high)
             case "capacity":
@@ -62,9 +69,12 @@ class GuardWatch:
     def explain(self, value: float) -> str:
         """What tripped, for people."""
         guard = self.guard
-        name = BY_CODE[guard.code].name
-        unit = {"voltage": "V", "current": "A", "temperature": "degC", "capacity": "Ah", "time": "s"}[guard.quantity]
+        name, unit = BY_CODE[guard.code].name, _UNITS[guard.quantity]
         if isnan(value):
-            return f"{name}: no valid {guard.quantity} for {guard.for_s:g} s"
+            return f"no valid {guard.quantity} for {guard.for_s:g} s"
+        if not guard.sane_low <= value <= guard.sane_high:
+            return f"{value:.4g} {unit} cannot be: no cell gets there from one reading to the next"
+        if guard.quantity == "sense":
+            return f"{name}, or a contact that has become poor: output and sense are {abs(value):.3f} V apart"
         bound = guard.high if value > guard.high else guard.low
         return f"{name}: {value:.4g} {unit}, limit {bound:.4g} {unit}"

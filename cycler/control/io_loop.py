@@ -19,7 +19,7 @@ OUTPUTS_END_S = 3.0
 
 
 class IoLoop:
-    """Reads on its beat. `on_moved` hears of every output that is not where it was told to be, once each time."""
+    """Reads on its beat. `on_moved` hears of every output that is not where it was put, once each time."""
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class IoLoop:
         await self._driver.connect()
         await self._driver.make_safe()
         await self._driver.commission()
+        self._told.update((await self._driver.read()).outputs)
         watchdog = self._driver.capabilities.watchdog
         period_s = self._sweep_s if watchdog is None else min(self._sweep_s, watchdog.timeout_s / BEATS_PER_WATCHDOG)
         self._patience.expect_every(period_s)

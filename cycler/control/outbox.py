@@ -57,6 +57,7 @@ class Outbox:
         self._on_off_failed = on_off_failed
         self._offs: set[ChannelId] = set()
         self.unconfirmed: frozenset[ChannelId] = frozenset()  # told to open, and not seen to have
+        self.confirmed_s: dict[ChannelId, float] = {}  # when the device said that the last off has opened this relay
         self._recorded: dict[ChannelId, Order] = {}  # waiting for their record to be durable
         self._orders: dict[ChannelId, Order] = {}  # ready to go
         self._energised_s: dict[ChannelId, float] = {}  # until when an order that energises may still have done so
@@ -70,6 +71,7 @@ class Outbox:
             channel = command.channel
             self._recorded.pop(channel, None)
             self._orders.pop(channel, None)
+            self.confirmed_s.pop(channel, None)
             if isinstance(command, Off):
                 self._offs.add(channel)
                 self._off_posted.set()
@@ -84,6 +86,7 @@ class Outbox:
         """What has not gone out is void: the device was lost, and all its outputs have been found or made open."""
         self._offs.clear()
         self.unconfirmed = frozenset()
+        self.confirmed_s.clear()
         self._recorded.clear()
         self._orders.clear()
 
@@ -108,6 +111,7 @@ class Outbox:
                     self._on_off_failed(failed, error)
             else:
                 self.unconfirmed = frozenset()
+                self.confirmed_s.update(dict.fromkeys(channels, asyncio.get_running_loop().time()))
 
     async def release_durable(self) -> None:
         """Until cancelled. Orders that energise become ready once their record is durable."""

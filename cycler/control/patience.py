@@ -13,6 +13,11 @@ STALE_S_MIN = 2.0
 STALE_SWEEPS = 3
 
 
+def stale_after_s(sweep_s: float) -> float:
+    """After three sweeps without a reading, and no less than 2 s, the last one says nothing any more."""
+    return max(STALE_S_MIN, STALE_SWEEPS * sweep_s)
+
+
 class Patience:
     """With one device. Whoever reads it sets `heard_s`, by the loop's clock, whenever it has answered."""
 
@@ -24,8 +29,8 @@ class Patience:
         self._device = device
 
     def expect_every(self, sweep_s: float) -> None:
-        """After three sweeps without a reading, and no less than 2 s, the last one says nothing any more."""
-        self.stale_s = max(STALE_S_MIN, STALE_SWEEPS * sweep_s)
+        """How often a reading is due from now on."""
+        self.stale_s = stale_after_s(sweep_s)
 
     @property
     def ends_s(self) -> float:

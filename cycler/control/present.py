@@ -26,16 +26,17 @@ _SAVED = (
     "_phase_offset_s", "_kept_elapsed_s", "_kept_at_s", "_kept_v", "_kept_a", "_kept_degc",
     "_v_lo", "_v_hi", "_i_lo", "_i_hi", "_t_lo", "_t_hi", "_time_due_s", "_record_due_s",
     "_judge_v_lo", "_judge_v_hi", "_judge_i_lo", "_judge_i_hi", "_judge_t_lo", "_judge_t_hi",
+    "_apart_v", "_unwitnessed", "_has_output", "_measures_output", "_relay_open",
     "_charged_due", "_discharged_due", "_charged_energy_due", "_discharged_energy_due",
     "voltage_v", "current_a", "temperature_degc", "temperature_degc_max", "step_time_s", "elapsed_s",
-    "charged_nas", "discharged_nas", "charged_nws", "discharged_nws", "wants_fast",
+    "charged_nas", "discharged_nas", "charged_nws", "discharged_nws", "wants_fast", "calm_until_s", "_gap_s_max",
 )  # fmt: skip
 
 
 class Present:
     """Counts readings, and has the bounds within which nothing becomes true, and the closer ones to keep nothing."""
 
-    __slots__ = (*_SAVED, "_blind", "_gap_s_max", "_record_a", "_record_k", "_record_s", "_record_v")
+    __slots__ = (*_SAVED, "_blind", "_record_a", "_record_k", "_record_s", "_record_v")
 
     def __init__(self, *, temperature_measured: bool, gap_s_max: float) -> None:
         """`gap_s_max`: over a longer silence the host's integral does not count, only a device's own counter."""
@@ -47,6 +48,8 @@ class Present:
         self._zero_nas: tuple[int, int] | None = None  # where the device's counters stood when the run's began
         self._counted_in_ah = self._counted_out_ah = nan
         self._regulation = "unknown"
+        self._relay_open = False
+        self._has_output = self._measures_output = False  # in the last reading that was judged; in any of the run
         self._kept_elapsed_s = self._kept_at_s = -inf
         self._kept_v = self._kept_a = self._kept_degc = nan
         self._record_s = self._record_v = self._record_a = self._record_k = inf
@@ -56,6 +59,7 @@ class Present:
         self.current_a = self.step_time_s = self.elapsed_s = 0.0
         self.charged_nas = self.discharged_nas = self.charged_nws = self.discharged_nws = 0
         self.wants_fast = False
+        self.calm_until_s = -inf
         self._judge_always()
 
     @property
@@ -87,9 +91,12 @@ class Present:
         since_s = sweep.taken_s - self._taken_s
         gap_s = since_s if since_s > self._gap_s_max else 0.0
         if not gap_s:
-            swept_2as = (current_a + self.current_a) * since_s
+            # Behind an open relay nothing flows, whatever a meter's noise says.
+            now_a = 0.0 if sweep.regulation[row] == "off" else current_a
+            before_a = 0.0 if self._relay_open else self.current_a
+            swept_2as = (now_a + before_a) * since_s
             before_v = voltage_v if isnan(self.voltage_v) else self.voltage_v  # NaN: this is the first reading
-            swept_4ws = (voltage_v + before_v) * swept_2as
+            swept_4ws = max(voltage_v + before_v, 0.0) * swept_2as  # what flows at less than 0 V takes no energy back
             if swept_2as >= 0.0:
                 self._in_2as += swept_2as
                 self._in_4ws += swept_4ws
@@ -140,6 +147,7 @@ class Present:
         self._judge_v_lo, self._judge_v_hi = quiet.v_lo, quiet.v_hi
         self._judge_i_lo, self._judge_i_hi = quiet.i_lo, quiet.i_hi
         self._judge_t_lo, self._judge_t_hi = quiet.t_lo, quiet.t_hi
+        self._apart_v, self._unwitnessed = quiet.apart_v, quiet.apart_v == inf
         self._time_due_s = quiet.time_due_s - self._phase_offset_s - _SLACK_S
         discharging = direction == "discharge"
         along_nas, against_nas = quiet.moved_due_nas - _SLACK_N, quiet.against_due_nas - _SLACK_N
@@ -163,6 +171,13 @@ class Present:
             self._judge_v_lo <= sweep.voltage_v[row] <= self._judge_v_hi
             and self._judge_i_lo <= sweep.current_a[row] <= self._judge_i_hi
             and (self._judge_t_lo <= temperature_degc <= self._judge_t_hi or self._blind)
+            and (
+                self._unwitnessed
+                or (
+                    sweep.output_v is not None
+                    and -self._apart_v <= sweep.output_v[row] - sweep.voltage_v[row] <= self._apart_v
+                )
+            )
             and sweep.step_time_s[row] < self._time_due_s
             and sweep.order_id[row] == self._order_id
             and sweep.regulation[row] == self._regulation

@@ -29,7 +29,6 @@ class Presses:
             try:
                 for closed in (False, True):
                     await self.move(bay, closed=closed)
-                    await asyncio.sleep(PRESS_MOVES_S)
             except DeviceError as error:
                 raise_if_cancelled()
                 done(f"the press of bay {bay.bay} did not move: {error}")
@@ -37,6 +36,7 @@ class Presses:
                 done("")
 
     async def move(self, bay: Bay, *, closed: bool) -> None:
-        """Where the bay has a press. Raises `DeviceError`."""
+        """Where the bay has a press; it has moved on return. Raises `DeviceError`."""
         if bay.press is not None:
             await self._ios[bay.press.device].write({bay.press.channel: closed})
+            await asyncio.sleep(PRESS_MOVES_S)

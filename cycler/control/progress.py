@@ -39,6 +39,7 @@ class StepProgress(msgspec.Struct):
     entry_temperature_degc: float
     entry_host_nas: int
     watches: list[WatchState]
+    current: WatchState = msgspec.field(default_factory=WatchState)  # of the phase, if it should flow
     order_phase: int = 0  # the step's phase with which the order in force began
     phase: int = 0
     phase_started_s: float = 0.0

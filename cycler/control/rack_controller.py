@@ -10,11 +10,13 @@ from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import ChamberDriver, CyclerDriver, Device, DigitalIo, TemperatureInput
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.control.attempts import RestartIntensity
+from cycler.control.cancellation import cancellations, raise_if_cancelled
 from cycler.control.chamber_loop import ChamberLoop
 from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.io_loop import IoLoop
+from cycler.control.patience import STALE_S_MIN
 from cycler.control.presses import Presses
 from cycler.control.rack_log import RackLog
 from cycler.control.start import RunStarter
@@ -214,8 +216,22 @@ class RackController:
                 if not isinstance(error, LinkError) or (intensity.lost(clock()) and not patiently):
                     self._log.record("device.latched", device=loop.device, text=str(error), severity="error")
                     self._is_ready(loop.device)
-                    return
+                    break
                 await intensity.back_off()
+        if isinstance(loop, DeviceLoop):
+            await self._open_latched(loop, intensity)
+
+    async def _open_latched(self, loop: DeviceLoop, intensity: RestartIntensity) -> None:
+        """What may be on of a device that nobody runs cells on any more, and that no contactor cuts off."""
+        known = cancellations()
+        while loop.unopened:
+            await intensity.back_off()
+            try:
+                await loop.open_at_last()
+            except DeviceError:  # the alarm that it is not confirmed stands
+                raise_if_cancelled(known=known)
+            else:
+                self._log.record("output.opened", device=loop.device, text="its outputs are open at last")
 
     def _is_ready(self, device: str) -> None:
         self._pending.discard(device)
@@ -244,12 +260,12 @@ class RackController:
         """Stop what runs on a device from which no reading has come for too long, even while a read still waits."""
         clock = asyncio.get_running_loop().time
         while True:
-            running = [loop for loop in self._loops.values() if loop.controllers]
-            for loop in running:
-                if loop.patience.is_over:
+            for loop in self._loops.values():
+                if loop.controllers and loop.patience.is_over:
                     _stop_stale(loop, f"no reading for {loop.patience.stale_s:g} s")
-            deadline_s = min((loop.patience.ends_s for loop in running), default=clock() + self._sweep_s)
-            await asyncio.sleep(max(deadline_s - clock(), self._sweep_s / 2))
+            # Whoever is silent already, or begins to run meanwhile, becomes stale no sooner than this.
+            deadlines_s = [loop.patience.ends_s for loop in self._loops.values() if not loop.patience.is_over]
+            await asyncio.sleep(min([STALE_S_MIN, *(deadline_s - clock() for deadline_s in deadlines_s)]))
 
     def _stop_bay(self, bay: Bay, text: str, *, reason: StopReason = "interlock") -> None:
         for name, position in bay.positions.items():

@@ -98,7 +98,7 @@ class Soaking:
             if self._air_is_off:
                 chamber.set_again()
             name = "chamber.off_temperature" if self._air_is_off else "chamber.on_temperature"
-            text = f"{chamber.device}: air at {chamber.air_degc:.1f} degC, set to {kept.target_degc:g} degC"
+            text = f"{chamber.device}: air at {chamber.air_degc:.4g} degC, set to {kept.target_degc:g} degC"
             self._log.record(name, device=chamber.device, code=AlarmCode.CHAMBER_DEVIATION, text=text, bay=self._bay)
         self._air_was_on = True
 
@@ -169,7 +169,7 @@ class Soaking:
         outside = [each for each in turn.controllers if each.position in judgement.outside]
         turn.controllers = [each for each in turn.controllers if each.position not in judgement.outside]
         for each in outside:
-            text = f"{each.temperature_degc:.1f} degC when the soak timed out, the other cells are where they should be"
+            text = f"{each.temperature_degc:.4g} degC when the soak timed out, the other cells are where they should be"
             self._post(each, each.stop("fail", text, end="failed", code="TEMPERATURE"))
         self._release(turn, "the soak timed out for others")
 

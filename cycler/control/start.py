@@ -11,6 +11,7 @@ from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.io_loop import IoLoop
+from cycler.control.patience import stale_after_s
 from cycler.control.presses import Presses
 from cycler.control.rack_log import RackLog
 from cycler.control.step_machine import StepMachine
@@ -97,7 +98,7 @@ class RunStarter:
                     temperature_measured=position.temperature is not None,
                     phases_max=loop.capabilities.phases_max,
                     sweep_s=loop.sweep_s,
-                    gap_s_max=loop.patience.stale_s,
+                    gap_s_max=stale_after_s(loop.sweep_s),
                     order_s_max=ORDER_S_MAX + loop.capabilities.start_delay_s,
                 ),
                 capabilities=loop.capabilities,

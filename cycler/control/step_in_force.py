@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from math import inf, isnan, nan
 
+from cycler.contract.sweep import Regulation
 from cycler.control.condition_watch import ConditionWatch, Now, Quiet, WatchState
+from cycler.control.current_watch import CurrentWatch
 from cycler.control.decision import Decision, decide
 from cycler.control.present import Present
 from cycler.control.program_cursor import Program, step_at, variant_at
@@ -21,13 +23,22 @@ class StepInForce:
     """What it remembers lies in `progress` and `now`: built anew around them, it goes on as it was."""
 
     def __init__(
-        self, program: Program, progress: StepProgress, *, tags: Tags, band_v: float, at_window_s: float, now: Now
+        self,
+        program: Program,
+        progress: StepProgress,
+        *,
+        tags: Tags,
+        current_accuracy_a: float,
+        band_v: float,
+        at_window_s: float,
+        now: Now,
     ) -> None:
         """`band_v`: so near to its target a voltage is held; `at_window_s`: so late an `at` may be judged."""
         self.plan_step = step_at(program, progress.cursor)
         self.variant = variant_at(program, progress.cursor)
         self.progress = progress
         self.now = now
+        self._current_accuracy_a = current_accuracy_a
         self._band_v = band_v
         self._at_window_s = at_window_s
         conditions = [(c, True) for c in self.variant.fail] + [(c, False) for c in self.variant.until]
@@ -49,6 +60,7 @@ class StepInForce:
         ]
         windows = [test.window_s for c, _ in conditions for test in c.tests if test.quantity in {"dv_dt", "di_dt"}]
         self._slopes = SlopeWindow(max(windows), progress.slope_readings) if windows else None
+        self._watch_current()
 
     @property
     def phase(self) -> PlanPhase:
@@ -70,6 +82,8 @@ class StepInForce:
         self.progress.phase = phase
         self.progress.held = False
         self.progress.phase_started_s = started_s
+        self.progress.current = WatchState()
+        self._watch_current()
         if self.plan_step.pulse is not None and phase == len(self.variant.phases) - 1:
             self.progress.pulse = PulseMeter(*before)
 
@@ -79,7 +93,7 @@ class StepInForce:
             durations = [each.duration_s or 0.0 for each in self.variant.phases[self.progress.order_phase : phase]]
             self.enter_phase(phase, before, started_s=order_began_s + sum(durations))
 
-    def take(self, present: Present, *, power_w: float, regulation: str) -> None:
+    def take(self, present: Present, *, power_w: float, regulation: Regulation) -> None:
         """Take the present reading: into the words of conditions, and into the meter of a pulse that runs."""
         now, progress, phase = self.now, self.progress, self.phase
         if progress.pulse is not None:
@@ -105,12 +119,13 @@ class StepInForce:
         now.temperature_rise = present.temperature_degc - progress.entry_temperature_degc
         progress.highest_v = max(progress.highest_v, present.voltage_v)
         now.dv = progress.highest_v - present.voltage_v
-        self._describe_cv(phase, reports_cv=regulation == "cv")
+        now.regulation = regulation
+        self._describe_cv(phase)
         if self._slopes is not None:
             self._slopes.take(now.time, now.voltage, present.current_a)
             now.dv_dt, now.di_dt = self._slopes.slopes()
 
-    def _describe_cv(self, phase: PlanPhase, *, reports_cv: bool) -> None:
+    def _describe_cv(self, phase: PlanPhase) -> None:
         now, progress = self.now, self.progress
         held_v = phase.voltage_v if phase.holds_voltage else nan
         # Beyond its target in the step's direction a cell is at its target, too.
@@ -118,8 +133,7 @@ class StepInForce:
         now.band_v_lo = held_v - self._band_v if charging else -inf
         now.band_v_hi = inf if charging else held_v + self._band_v
         now.in_band = now.band_v_lo <= now.voltage <= now.band_v_hi
-        now.reports_cv = reports_cv
-        if reports_cv or now.in_band:
+        if now.regulation == "cv" or now.in_band:
             progress.cv_since_s = now.time if progress.cv_since_s is None else progress.cv_since_s
             now.cv_s = now.time - progress.cv_since_s
         else:
@@ -129,6 +143,10 @@ class StepInForce:
     def decide(self) -> Decision | None:
         """What the conditions say to the reading that was taken last; ask once each time."""
         return decide(self._watches, self.now, self.plan_step)
+
+    def lost_contact(self) -> str | None:
+        """Why the contact must be open, by the reading that was taken last; ask once each time."""
+        return None if self._current is None else self._current.judge(self.now)
 
     @property
     def phase_is_over(self) -> bool:
@@ -153,6 +171,8 @@ class StepInForce:
         """Tighten the bounds to where the step goes on as it does."""
         for watch, _ in self._watches:
             watch.narrow(self.now, quiet)
+        if self._current is not None:
+            self._current.narrow(self.now, quiet)
         if self.phase.duration_s is not None and not self.progress.held:
             quiet.time_due_s = min(quiet.time_due_s, self.progress.phase_started_s + self.phase.duration_s)
         # The edges of phases that the device times by itself are seen in the readings alone.
@@ -165,6 +185,21 @@ class StepInForce:
             self.progress.pulse is not None
             or self._pulse_is_near(step_time_s)
             or any(watch.pending for watch, _ in self._watches)
+            or (self._current is not None and self._current.pending)
+        )
+
+    def _watch_current(self) -> None:
+        """In a contact check it is an answer that none flows."""
+        watched = self.energises and self.plan_step.contact is None
+        self._current = (
+            CurrentWatch(
+                self.phase,
+                current_accuracy_a=self._current_accuracy_a,
+                band_v=self._band_v,
+                state=self.progress.current,
+            )
+            if watched
+            else None
         )
 
     def _pulse_is_near(self, step_time_s: float) -> bool:

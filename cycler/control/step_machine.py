@@ -18,12 +18,15 @@ from cycler.control.machine_events import KEEP, MachineEvent, PhaseHeld, RunEnd
 from cycler.control.program_cursor import destination, first, following, step_at
 from cycler.control.progress import Awaited
 from cycler.control.step_in_force import StepInForce
+from cycler.model.alarm import AlarmCode
 from cycler.model.results import Counters, StopReason
 from cycler.recipe.plan import one_order
 from cycler.safety.contact_check import contact_resistance_ohm, judge_first_current
 
 NOTHING: Final[tuple[MachineEvent, ...]] = ()
 KEPT: Final[tuple[MachineEvent, ...]] = (KEEP,)
+
+ONLY_A_CHARGE: Final = "only a charge takes a cell there, so the sense wires do not show it"
 
 
 class StepMachine(Course):
@@ -59,27 +62,34 @@ class StepMachine(Course):
             self._v_lo <= voltage_v <= self._v_hi
             and self._i_lo <= current_a <= self._i_hi
             and (self._t_lo <= temperature_degc <= self._t_hi or self._blind)
+            and (
+                self._unwitnessed
+                or (sweep.output_v is not None and -self._apart_v <= sweep.output_v[row] - voltage_v <= self._apart_v)
+            )
             and time_s < self._time_due_s
             and sweep.order_id[row] == self._order_id
             and sweep.regulation[row] == self._regulation
             and since_s <= self._gap_s_max
         ):
             return self._attend(sweep, row, temperature_degc)
-        swept_2as = (current_a + self.current_a) * since_s
-        swept_4ws = (voltage_v + self.voltage_v) * swept_2as
+        if self._relay_open:
+            reached = False
+        else:
+            swept_2as = (current_a + self.current_a) * since_s
+            swept_4ws = (voltage_v + self.voltage_v) * swept_2as
+            if swept_2as >= 0.0:
+                self._in_2as = in_2as = self._in_2as + swept_2as
+                self._in_4ws = in_4ws = self._in_4ws + swept_4ws
+                reached = in_2as >= self._in_due_2as or in_4ws >= self._in_due_4ws
+            else:
+                self._out_2as = out_2as = self._out_2as - swept_2as
+                self._out_4ws = out_4ws = self._out_4ws - swept_4ws
+                reached = out_2as >= self._out_due_2as or out_4ws >= self._out_due_4ws
         self.voltage_v = voltage_v
         self.current_a = current_a
         self._taken_s = taken_s
         if temperature_degc > self.temperature_degc_max:  # noqa: PLR1730 (max costs three times as much here)
             self.temperature_degc_max = temperature_degc
-        if swept_2as >= 0.0:
-            self._in_2as = in_2as = self._in_2as + swept_2as
-            self._in_4ws = in_4ws = self._in_4ws + swept_4ws
-            reached = in_2as >= self._in_due_2as or in_4ws >= self._in_due_4ws
-        else:
-            self._out_2as = out_2as = self._out_2as - swept_2as
-            self._out_4ws = out_4ws = self._out_4ws - swept_4ws
-            reached = out_2as >= self._out_due_2as or out_4ws >= self._out_due_4ws
         if sweep.charged_ah is not None:
             self._counted_in_ah = counted_in_ah = sweep.charged_ah[row]
             self._counted_out_ah = counted_out_ah = sweep.discharged_ah[row]  # type: ignore[index] # both or none
@@ -180,15 +190,19 @@ class StepMachine(Course):
         run = self._run
         self._place(sweep, row, temperature_degc)
         self._regulation = sweep.regulation[row]
+        self._relay_open = self._regulation == "off"
         events: list[MachineEvent] = []
         trip = self._rail.trips(
             taken_s=sweep.taken_s,
             voltage_v=_within(sweep.voltage_v[row], self._credible_v),
             current_a=_within(sweep.current_a[row], self._credible_a),
             temperature_degc=temperature_degc,
+            apart_v=self._apart_from_output_v(sweep, row),
             step_time_s=self.step_time_s if run.step is not None else 0.0,
             moved=self.counters - run.step.entry if run.step is not None else Counters(),
         )
+        if trip is not None and trip[0] is AlarmCode.OVER_VOLTAGE and self._direction_of(sweep, row) != "charge":
+            trip = AlarmCode.SENSE_OPEN, f"{trip[1]}; {ONLY_A_CHARGE}"
         if trip is not None and run.over is None:
             if run.step is not None:
                 self._keep(events)
@@ -235,9 +249,8 @@ class StepMachine(Course):
             if awaited is not None:
                 self._wait_for_order(awaited, sweep, row, events)
                 return
-            if opened:
-                text = f"the device opened its output by itself (order {order_id}, {regulation})"
-                self._finish("device-fault", text, "stopped", None, events)
+            if opened and step is not None:
+                self._find_opened(step, sweep, row, events)
                 return
         assert step is not None  # noqa: S101 (without an awaited order there is one in force)
         seen_at = len(events)
@@ -245,6 +258,18 @@ class StepMachine(Course):
         if not kept and (step.progress.ended is not None or run.awaited is not None):
             events.insert(seen_at, KEEP)
             self._keep_next()
+
+    def _find_opened(self, step: StepInForce, sweep: Sweep, row: int, events: list[MachineEvent]) -> None:
+        """The device has ended its order by a limit of its own, or for a reason that only it knows."""
+        envelope, direction = step.plan_step.envelope, step.phase.direction
+        text = (
+            f"the device ended its {direction} by itself at {self.voltage_v:.3f} V"
+            f" (order {sweep.order_id[row]}, {sweep.regulation[row]})"
+        )
+        if direction != "charge" and self.voltage_v > envelope.voltage_v_max + envelope.trip_margin_v:
+            self._finish("device-fault", f"{text}; {ONLY_A_CHARGE}", "failed", "SENSE_OPEN", events)
+        else:
+            self._finish("device-fault", text, "stopped", None, events)
 
     def _follow_device(self, step: StepInForce, sweep: Sweep, row: int, before: tuple[float, float]) -> None:
         """It goes from phase to phase by itself, as far as its order reaches."""
@@ -255,6 +280,8 @@ class StepMachine(Course):
         self._judge_latch(step, events)
         if self._asks_for_contacts(step):
             self._judge_contacts(step, sweep[sweep.channels[row]], events)
+        if self._run.over is None and (lost := step.lost_contact()) is not None:
+            self._finish("lost-contact", lost, "failed", "LOST_CONTACT", events)
         if self._run.over is None:
             self._judge_conditions(step, events)
         if step.progress.ended is None and self._run.awaited is None:
@@ -275,7 +302,12 @@ class StepMachine(Course):
             self._finish("device-fault", text, "stopped", None, events)
 
     def _judge_contacts(self, step: StepInForce, reading: Reading, events: list[MachineEvent]) -> None:
-        """A single reading says that they are good; that they are bad, a second one must confirm."""
+        """A single reading says that they are good; that they are bad, a second one must confirm.
+
+        Some devices measure their output in some readings only.
+        """
+        if reading.output_v is None:
+            return
         progress, cell_type = step.progress, self._plan.cell_type
         progress.contact_looks -= 1
         verdict = judge_first_current(cell_type, reading)

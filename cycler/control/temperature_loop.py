@@ -11,9 +11,15 @@ from cycler.control.beat import Beat
 from cycler.control.channel_controller import ChannelController
 from cycler.control.patience import Patience
 
+CREDIBLE_DEGC = (-200.0, 1400.0)
+"""What a thermocouple or an RTD can show at all."""
+
 
 class TemperatureLoop:
-    """Reads on its beat. What it has not read for three beats is NaN, which counts for the trip of a temperature."""
+    """Reads on its beat. What it has not read for three beats is NaN, which counts for the trip of a temperature.
+
+    What no sensor can show is none: a broken one may be reported as any number.
+    """
 
     def __init__(self, device: str, driver: TemperatureInput, *, sweep_s: float, offset_s: float) -> None:
         self.device = device
@@ -30,7 +36,8 @@ class TemperatureLoop:
     async def watch(self, controllers: Mapping[str, Sequence[ChannelController]]) -> None:
         """From now on give these channels' temperatures to these controllers; the first reading is there on return."""
         rows = {channel: row for row, channel in enumerate(self._driver.capabilities.channels)}
-        self._watchers = [(row, controller) for row, controller in self._watchers if not controller.closed]
+        anew = {controller.position for watchers in controllers.values() for controller in watchers}
+        self._watchers = [(row, old) for row, old in self._watchers if not (old.closed or old.position in anew)]
         for channel, watchers in controllers.items():
             row = rows.get(ChannelId(channel))
             if row is not None:  # what nothing measures stays NaN
@@ -56,5 +63,7 @@ class TemperatureLoop:
 
     async def _read(self) -> None:
         temperature_degc = (await self._driver.read()).temperature_degc
+        low_degc, high_degc = CREDIBLE_DEGC
         for row, controller in self._watchers:
-            controller.temperature_degc = temperature_degc[row]
+            shown_degc = temperature_degc[row]
+            controller.temperature_degc = shown_degc if low_degc <= shown_degc <= high_degc else nan

@@ -35,6 +35,7 @@ class Upstream:
         self._stop_bay = stop_bay
         self._to_open: dict[tuple[BayId, str], None] = {}  # contactors, each with the device that made it necessary
         self._open_posted = asyncio.Event()
+        self._given_up: list[asyncio.TimerHandle] = []  # until when records wait for relays that nothing opens
 
     def off_not_confirmed(self, device: str, channels: Collection[ChannelId], error: DeviceError) -> None:
         """An output that was on may still be on: the bay's contactor opens it."""
@@ -53,43 +54,48 @@ class Upstream:
 
     async def run(self) -> None:
         """Open the contactors of bays whose devices do not switch off; whatever else runs there is over too."""
-        while True:
-            await self._open_posted.wait()
-            self._open_posted.clear()
-            waiting, self._to_open = self._to_open, {}
-            for name, device in waiting:
-                bay = self._rack.bays[name]
-                text = f"{device} did not confirm that its output is open"
-                is_open = await self.open_contactor(bay)
-                self._stop_bay(bay, f"bay {bay.bay} is over: {text}")
-                if is_open:
-                    code = AlarmCode.OFF_NOT_CONFIRMED
-                    self._log.record("contactor.opened", code=code, text=f"bay {bay.bay}: {text}", bay=bay)
-                    # The device may never show its relay open, and no current flows any more.
-                    self._loops[device].close(_channels_of(bay, device))
-                else:
-                    self._no_way_left(bay, device)
-            raise_if_cancelled()
+        try:
+            while True:
+                await self._open_posted.wait()
+                self._open_posted.clear()
+                waiting, self._to_open = self._to_open, {}
+                for name, device in waiting:
+                    await self._open(self._rack.bays[name], device)
+                raise_if_cancelled()
+        finally:
+            for timer in self._given_up:
+                timer.cancel()
+
+    async def _open(self, bay: Bay, device: str) -> None:
+        text = f"{device} did not confirm that its output is open"
+        is_open = await self.open_contactor(bay)
+        self._stop_bay(bay, f"bay {bay.bay} is over: {text}")
+        if is_open:
+            code = AlarmCode.OFF_NOT_CONFIRMED
+            self._log.record("contactor.opened", code=code, text=f"bay {bay.bay}: {text}", bay=bay)
+            self._loops[device].cut_off(_channels_of(bay, device))
+        else:
+            self._no_way_left(bay, device)
 
     def _no_way_left(self, bay: Bay, device: str) -> None:
-        """Nothing else that we command opens the output. The off is repeated until the device is latched; in the end
-        the record waits no longer.
-        """
+        """Nothing else that we command opens the output. The off is repeated, but the record waits no longer."""
         text = f"bay {bay.bay}: nothing but {device} itself opens its output; if it does not, cut its supply by hand"
         code = AlarmCode.RELAY_WELDED
         self._log.record("off.no_way_left", device=device, code=code, text=text, bay=bay, severity="error")
         clock = asyncio.get_running_loop()
-        clock.call_later(OFF_GIVEN_UP_S, self._loops[device].close, _channels_of(bay, device))
+        given_up = clock.call_later(OFF_GIVEN_UP_S, self._loops[device].close, _channels_of(bay, device))
+        self._given_up.append(given_up)
 
     def contactor_moved(self, device: str, output: str, closed: bool) -> None:
         """This output of an I/O device is not where it was put."""
         moved = ChannelRef(device=device, channel=output)
         for bay in self.bays_behind(device):
             for name, ref in (("contactor", bay.contactor), ("press", bay.press)):
-                if ref == moved and not closed:
-                    text = f"the {name} of bay {bay.bay} opened by itself"
+                if ref == moved:
+                    text = f"the {name} of bay {bay.bay} {'closed' if closed else 'opened'} by itself"
                     self._log.record(f"{name}.moved", device=device, text=text, bay=bay)
-                    self._stop_bay(bay, text)
+                    if not closed:
+                        self._stop_bay(bay, text)
 
     def bays_behind(self, device: str) -> list[Bay]:
         """The bays whose contactor or press is an output of this device."""

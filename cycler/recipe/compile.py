@@ -7,12 +7,13 @@ from cycler.contract.capabilities import ChannelRange
 from cycler.model.cell_type import CellType, DcirDefaults
 from cycler.recipe.canonical import content_hash
 from cycler.recipe.check import StepCheck
+from cycler.recipe.contact_place import check_contact_places
 from cycler.recipe.fields import as_title
 from cycler.recipe.ledger_phase import latch_of
 from cycler.recipe.lookup import find_cell_type
-from cycler.recipe.lower import Lowering, lower_step, program
-from cycler.recipe.model import LoopStep, Recipe, walk
-from cycler.recipe.plan import ContactGroup, Plan
+from cycler.recipe.lower import Lowering, program
+from cycler.recipe.model import Recipe
+from cycler.recipe.plan import ContactGroup, Plan, PlanStep
 from cycler.recipe.problems import InvalidFile, MistakeError, Problem, Problems
 from cycler.recipe.read import read_recipe
 from cycler.recipe.references import check_references
@@ -110,10 +111,10 @@ def _check_steps(recipe: Recipe, cell_type: CellType, channel: ChannelRange | No
         problems.add(0, "from-state", message, "add envelope: {filled: …} to the cell type")
         return
     chamber_degc: float | None = None  # as the steps before have set it, in the order of the file
-    for step, _ in walk(recipe.steps):
-        if isinstance(step, LoopStep):
-            continue
-        lowered = lower_step(step, lowering)
-        if lowered.chamber is not None:
-            chamber_degc = lowered.chamber.target_degc
-        StepCheck(lowered, cell_type, channel, problems, chamber_degc=chamber_degc).run()
+    lowered = program(recipe.steps, lowering)
+    for step in lowered:
+        if isinstance(step, PlanStep):
+            if step.chamber is not None:
+                chamber_degc = step.chamber.target_degc
+            StepCheck(step, cell_type, channel, problems, chamber_degc=chamber_degc).run()
+    check_contact_places(lowered, problems)

@@ -4,6 +4,7 @@ It works on libyaml's event stream and keeps its own stack, so that neither dept
 says so. There is no resolving of types: `4.2`, `no` and `1e3` stay what was written.
 """
 
+import codecs
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,8 @@ def _decode(data: bytes, file: str) -> str:
 
     if len(data) > FILE_BYTES_MAX:
         raise refuse(0, "too-large", f"is larger than {FILE_BYTES_MAX >> 20} MiB: no file that people write is")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise refuse(1, "encoding", "is UTF-16, not UTF-8", "save the file as UTF-8")
     if b"\0" in data:
         raise refuse(data[: data.index(b"\0")].count(b"\n") + 1, "binary", "is binary: it holds a zero byte")
     try:

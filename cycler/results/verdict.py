@@ -12,6 +12,7 @@ from cycler.model.results import CellOutcome, CellResult, StepResult, Verdict
 from cycler.results import metrics
 from cycler.results.cell_record import CellRecord
 from cycler.results.chemistry import chemistry_signs
+from cycler.results.doubled import doubled_signs
 from cycler.results.plating import plating_signs
 from cycler.results.reasons import HEAT_TRIPS, decides_before, reason
 from cycler.results.self_discharge import leak_signs
@@ -40,7 +41,7 @@ def judged(records: Sequence[CellRecord]) -> tuple[JudgedCell, ...]:
     """Every cell, judged by itself and beside its lot, in the order of the positions (A2 before A10)."""
     signs: dict[PositionId, list[Sign]] = {}
     for lot in lots(records):
-        for rule in (chemistry_signs, leak_signs, plating_signs, sensor_signs):
+        for rule in (chemistry_signs, doubled_signs, leak_signs, plating_signs, sensor_signs):
             for position, sign in rule(lot).items():
                 signs.setdefault(position, []).append(sign)
     return tuple(
@@ -64,6 +65,8 @@ def judged_cell(record: CellRecord, signs: Sequence[Sign] = ()) -> JudgedCell:
         "k_v_per_h": metrics.k_v_per_h(steps),
     }
     own = _codes_of_metrics(record.cell_type, found, steps) if outcome.ended == "completed" else _code_of_end(outcome)
+    if any(sign.code == "STATE_CONTRADICTED" for sign in signs):  # what two cells take does not leak away
+        own = [code for code in own if code != "SELF_DISCHARGE"]
     codes = _ordered([*own, *(sign.code for sign in signs)])
     verdict = _verdict(record, codes)
     result = CellResult(
@@ -106,9 +109,14 @@ def limit_code(metric: str, value: float, band: Band) -> str | None:
 
 
 def _believed(signs: Sequence[Sign]) -> tuple[Sign, ...]:
-    """A leak warms a cell: that is all that its temperature says."""
-    leaks = any(sign.code == "SELF_DISCHARGE" for sign in signs)
-    return tuple(sign for sign in signs if not (leaks and sign.code in {"TEMPERATURE", *HEAT_TRIPS}))
+    """A leak warms a cell: that is all that its temperature says. What is no cell of the lot rests differently."""
+    codes = {sign.code for sign in signs}
+    void: set[str] = set()
+    if "SELF_DISCHARGE" in codes:
+        void |= {"TEMPERATURE", *HEAT_TRIPS}
+    if not codes.isdisjoint({"WRONG_CHEMISTRY", "STATE_CONTRADICTED"}):
+        void |= {"SELF_DISCHARGE", "LOW_EFFICIENCY"}
+    return tuple(sign for sign in signs if sign.code not in void)
 
 
 def _code_of_end(outcome: CellOutcome) -> list[str]:

@@ -34,6 +34,7 @@ METAL_OHM = 0.01
 """An inner short and the leads to it: less than this times the current, and nothing at all has answered."""
 
 SHORT_RISE_RATIO = 0.5
+DOUBLED_RISE_RATIO = 0.35
 SHORT_FALL_RATIO = 0.05
 """Of the expected rise, on top of what the resistance gives back: a short of 0.1 Ohm × 50 / rated C takes more."""
 FORMED_STILL_V = 0.02
@@ -197,10 +198,13 @@ def _short(subject: ContactSubject, passive: Passive, charged: Charged, fall_v: 
     if rise_v < max(subject.tolerance_v, current_a * METAL_OHM):
         text = f"{_mv(rise_v)} by {moved}: not even the resistance of a short has answered"
         return refused("SENSE_OPEN", text)
-    if rise_v < SHORT_RISE_RATIO * expected_v:
-        return refused("SHORT", f"{_mv(rise_v)} up by {moved}, while {_mv(expected_v)} are expected of a filled cell")
     back_v = current_a * subject.resistance_ohm + subject.tolerance_v
     fall_v_max = back_v + SHORT_FALL_RATIO * expected_v
+    if rise_v < SHORT_RISE_RATIO * expected_v:
+        text = f"{_mv(rise_v)} up by {moved}, while {_mv(expected_v)} are expected of a filled cell"
+        if rise_v >= DOUBLED_RISE_RATIO * expected_v and fall_v <= fall_v_max:  # a short would go on taking it
+            return refused("STATE_CONTRADICTED", f"{text}, but they stay: a larger cell, or two side by side")
+        return refused("SHORT", text)
     if fall_v > fall_v_max:
         return refused("SHORT", f"{_mv(fall_v)} down after {moved}, while a good cell loses {_mv(fall_v_max)} at most")
     return None

@@ -50,14 +50,15 @@ class Charged:
         flowing = [reading for reading in valid if reading.regulation not in {"starting", "off"}]
         current_a = fmean(reading.current_a for reading in flowing) if flowing else 0.0
         last = flowing[-1] if flowing else valid[-1] if valid else None
-        output_v = None if last is None or last.output_v is None or isnan(last.output_v) else last.output_v
+        measured = [reading for reading in flowing if reading.output_v is not None and not isnan(reading.output_v)]
+        end = measured[-1] if measured else last  # some devices measure their output in some readings only
         return cls(
             set_a=set_a,
             clamp_v=clamp_v,
             current_a=current_a,
             moved_ah=current_a * (last.step_time_s if last is not None and flowing else 0.0) / 3600,
-            voltage_v=float("nan") if last is None else last.voltage_v,
-            output_v=output_v,
+            voltage_v=float("nan") if end is None else end.voltage_v,
+            output_v=measured[-1].output_v if measured else None,
         )
 
 

@@ -14,11 +14,16 @@ from cycler.model.alarm import AlarmCode
 from cycler.model.cell_type import Envelope
 from cycler.recipe.plan import PlanStep, StepVariant, one_order
 
-GuardedQuantity = Literal["voltage", "current", "temperature", "capacity", "time"]
-"""V at the cell; A, signed, positive charges; degC; Ah moved in this step; s in this step."""
+GuardedQuantity = Literal["voltage", "current", "temperature", "capacity", "time", "sense"]
+"""V at the cell; A, signed, positive charges; degC; Ah moved in this step; s in this step; V from sense to output."""
 
 CURRENT_TOLERANCE_RATIO = 0.05  # of the set current, or three times the channel's accuracy where that is more
 TEMPERATURE_HARD_K = 5.0
+TEMPERATURE_JUMP_K = 100.0
+VOLTAGE_JUMP_RATIO = 2.0
+"""So far beyond its limit, or at so many times its highest voltage, no cell comes from one reading to the next."""
+SENSE_V, SENSE_OHM = 0.1, 0.05
+"""What an output may have more than the cell: by offsets, and by the leads and contacts of any rack."""
 TIMEOUT_SLACK_RATIO = 0.02  # the recipe's own bound ends a step; only a step that outlives it by this much trips
 TIMEOUT_SLACK_S = 10.0
 
@@ -50,13 +55,16 @@ PROTECTIONS: tuple[Protection, ...] = (
                debounce_samples=2, debounce_s=1.0, remedy="keep away, watch the bay for an hour, then quarantine"),
     Protection(code=AlarmCode.UNDER_TEMPERATURE, quantity="temperature", name="cell under-temperature",
                debounce_samples=2, debounce_s=1.0, remedy="let the cell reach its window before charging"),
+    Protection(code=AlarmCode.SENSE_OPEN, quantity="sense", name="open sense wire",
+               debounce_samples=3, debounce_s=0.4, remedy="clean the probes and press again; check the sense wires"),
     Protection(code=AlarmCode.STEP_TIMEOUT, quantity="time", name="step time-out",
                debounce_samples=1, debounce_s=0.0, remedy="compare the curve with the recipe; re-test the cell"),
 )  # fmt: skip
 
 BY_CODE = {protection.code: protection for protection in PROTECTIONS}
 
-WITHOUT_SENSOR = frozenset(p.code for p in PROTECTIONS if p.quantity != "temperature") | {AlarmCode.STALE_DATA}
+_EVERYWHERE = [p.code for p in PROTECTIONS if p.quantity not in {"temperature", "sense"}]
+WITHOUT_SENSOR = frozenset(_EVERYWHERE) | {AlarmCode.STALE_DATA}  # few devices measure their output, too
 WITH_SENSOR = WITHOUT_SENSOR | {p.code for p in PROTECTIONS if p.quantity == "temperature"}
 
 
@@ -67,7 +75,10 @@ def available(*, temperature_measured: bool) -> frozenset[AlarmCode]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """A protection with its numbers. Inside [low, high] is fine; outside [hard_low, hard_high] trips at once."""
+    """A protection with its numbers. Inside [low, high] is fine; outside [hard_low, hard_high] trips at once.
+
+    What comes to lie outside [sane_low, sane_high] at once is no reading of a cell: an instrument has failed.
+    """
 
     code: AlarmCode
     quantity: GuardedQuantity
@@ -75,6 +86,8 @@ class Guard:
     high: float = inf
     hard_low: float = -inf
     hard_high: float = inf
+    sane_low: float = -inf
+    sane_high: float = inf
     samples: int
     for_s: float
 
@@ -100,11 +113,18 @@ def guards_for(
     charge_a = max((p.current_a for p in phases if p.direction == "charge"), default=0.0)
     discharge_a = max((p.current_a for p in phases if p.direction == "discharge"), default=0.0)
     resting = all(phase.direction == "rest" for phase in phases)
-    margin_v = envelope.trip_margin_v
+    margin_v, jump_v = envelope.trip_margin_v, VOLTAGE_JUMP_RATIO * envelope.voltage_v_max
     guards = []
     if step.contact_proven or not resting:  # else nothing has flowed yet, and an open sense lead may show anything
         highest_v = envelope.voltage_v_max
-        guards.append(_guard(AlarmCode.OVER_VOLTAGE, high=highest_v + margin_v, hard_high=highest_v + 2 * margin_v))
+        guards.append(
+            _guard(
+                AlarmCode.OVER_VOLTAGE,
+                high=highest_v + margin_v,
+                hard_high=highest_v + 2 * margin_v,
+                sane_high=jump_v,
+            )
+        )
     guards += [
         _current_guard(AlarmCode.CHARGE_OVER_CURRENT, charge_a, envelope.charge_current_a, channel),
         _current_guard(AlarmCode.DISCHARGE_OVER_CURRENT, discharge_a, envelope.discharge_current_a, channel),
@@ -113,12 +133,18 @@ def guards_for(
     ]
     lowest_v = lower_bound_v(step, variant, armed=lower_armed)
     if lowest_v is not None and not resting:  # at rest the relay is open, and a deep rebound is the recipe's business
-        guards.append(_guard(AlarmCode.UNDER_VOLTAGE, low=lowest_v - margin_v, hard_low=lowest_v - 2 * margin_v))
+        guards.append(
+            _guard(AlarmCode.UNDER_VOLTAGE, low=lowest_v - margin_v, hard_low=lowest_v - 2 * margin_v, sane_low=-jump_v)
+        )
+    if step.contact is None and not resting:  # a contact check judges its wires by itself
+        apart_v = SENSE_V + SENSE_OHM * max(charge_a, discharge_a) + 2 * channel.voltage_accuracy_v
+        guards.append(_guard(AlarmCode.SENSE_OPEN, low=-apart_v, high=apart_v))
     if temperature_measured:
         low, high = _temperature_window(envelope, charging=charge_a > 0, resting=resting)
-        guards.append(_guard(AlarmCode.OVER_TEMPERATURE, high=high, hard_high=high + TEMPERATURE_HARD_K))
+        hard_k, jump_k = TEMPERATURE_HARD_K, TEMPERATURE_JUMP_K
+        guards.append(_guard(AlarmCode.OVER_TEMPERATURE, high=high, hard_high=high + hard_k, sane_high=high + jump_k))
         if not resting:
-            guards.append(_guard(AlarmCode.UNDER_TEMPERATURE, low=low, hard_low=low - TEMPERATURE_HARD_K))
+            guards.append(_guard(AlarmCode.UNDER_TEMPERATURE, low=low, hard_low=low - hard_k, sane_low=low - jump_k))
     return tuple(guards)
 
 
@@ -149,6 +175,8 @@ def widest(before: Iterable[Guard], after: Iterable[Guard]) -> tuple[Guard, ...]
                 high=max(old.high, guard.high),
                 hard_low=min(old.hard_low, guard.hard_low),
                 hard_high=max(old.hard_high, guard.hard_high),
+                sane_low=min(old.sane_low, guard.sane_low),
+                sane_high=max(old.sane_high, guard.sane_high),
                 samples=guard.samples,
                 for_s=guard.for_s,
             )
@@ -172,7 +200,14 @@ def timeout_s(step: PlanStep) -> float:
 
 
 def _guard(
-    code: AlarmCode, *, low: float = -inf, high: float = inf, hard_low: float = -inf, hard_high: float = inf
+    code: AlarmCode,
+    *,
+    low: float = -inf,
+    high: float = inf,
+    hard_low: float = -inf,
+    hard_high: float = inf,
+    sane_low: float = -inf,
+    sane_high: float = inf,
 ) -> Guard:
     protection = BY_CODE[code]
     return Guard(
@@ -182,6 +217,8 @@ def _guard(
         high=high,
         hard_low=hard_low,
         hard_high=hard_high,
+        sane_low=sane_low,
+        sane_high=sane_high,
         samples=protection.debounce_samples,
         for_s=protection.debounce_s,
     )

@@ -44,7 +44,7 @@ class SoakWatch:
         ):
             text = f"within {rule.within_k:g} K of {self._target_degc:g} degC and of their middle for {rule.hold_s:g} s"
             return SoakJudgement(state="soaked", outside=(), text=text)
-        text = "; ".join(f"{position} at {temperatures_degc[position]:.1f} degC" for position in outside)
+        text = "; ".join(f"{position} at {temperatures_degc[position]:.4g} degC" for position in outside)
         timed_out = taken_s - self._started_s >= rule.timeout_s
         return SoakJudgement(state="timed-out" if timed_out else "waiting", outside=outside, text=text)
 

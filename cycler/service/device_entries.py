@@ -1,18 +1,22 @@
 """The `devices:` of a rack file: which driver, where, and what it is told."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Resource
+from cycler.contract.plugin import DeviceKind, DeviceSettings, Driver, OfflineFacts, Resource, Surroundings
+from cycler.contract.register_map import MapError, RegisterMap
 from cycler.recipe.fields import Fields, as_list, as_text, as_title, as_word
-from cycler.recipe.problems import MistakeError
+from cycler.recipe.problems import InvalidFile, MistakeError, Problem
 from cycler.recipe.yaml_nodes import Node, ScalarNode
+from cycler.service.clock import utcnow
 from cycler.service.configuration import DeviceConfiguration
 from cycler.service.rack_reading import KIND_NAMES, ListedDevice, RackReading
+from cycler.service.register_map_file import load_register_map
 from cycler.service.wiring import NotInstalled, installed_drivers, load_driver
 
 _KEYS = frozenset(
     {"id", "driver", "resource", "rated", "accuracy", "on_controller_loss", "temperature_guard", "proof_test"}
-    | {"override"}
+    | {"override", "map"}
 )
 """The rack's own keys. Others are the driver's, which knows them."""
 
@@ -42,6 +46,7 @@ def _device(
     resource = entry.take("resource", _resource, required=True)
     rated = _rated(entry)
     voltage_accuracy_v, current_accuracy_a = _accuracy(entry, rated)
+    register_map = _register_map(entry)
     _defer(entry, name or "?", reading)
     options = {
         key: node.text for key, node in entry.node.entries.items() if key not in _KEYS and isinstance(node, ScalarNode)
@@ -63,33 +68,54 @@ def _device(
         rated_current_a=rated.get("current"),
         rated_power_w=rated.get("power"),
         options=options,
+        register_map=register_map,
     )
     try:
         driver = load_driver(driver_name)
-        facts = _facts(driver, settings)
+        kind, facts = _facts(driver, settings)
     except NotInstalled as error:
         entry.refuse("driver", "not-installed", str(error))
         return None
     except MistakeError as mistake:
         entry.refuse("driver" if mistake.code == "resource" else "id", mistake.code, mistake.message, mistake.hint)
         return None
-    if driver.kind == "meter":
-        reading.defer(entry.line("driver"), f"{name}: {KIND_NAMES[driver.kind]}", "take it out to run without")
-    reading.devices[name] = ListedDevice(kind=driver.kind, facts=facts)
+    except MapError as error:
+        file = "" if register_map is None else register_map.file
+        entry.problems.found.append(Problem(file=file, line=error.line, code="register-map", message=str(error)))
+        return None
+    if kind == "meter":
+        reading.defer(entry.line("driver"), f"{name}: {KIND_NAMES[kind]}", "take it out to run without")
+    reading.devices[name] = ListedDevice(kind=kind, facts=facts)
     return DeviceConfiguration(settings=settings, driver=driver_name)
 
 
-def _facts(driver: Driver, settings: DeviceSettings) -> OfflineFacts:
-    """What the driver says of these settings. Raises `MistakeError`."""
+def _facts(driver: Driver, settings: DeviceSettings) -> tuple[DeviceKind, OfflineFacts]:
+    """What the driver says of these settings. Raises `MistakeError` and `MapError`."""
     if settings.resource.scheme not in driver.schemes:
         message = f"{settings.device}: its driver does not open {settings.resource.scheme} addresses"
         raise MistakeError("resource", message, f"there are: {', '.join(driver.schemes)}")
-    if driver.offline is None:
-        return OfflineFacts()
     try:
-        return driver.offline(settings)
+        kind = driver.kind_of(settings)
+        facts = OfflineFacts() if driver.offline is None else driver.offline(settings)
+        if not settings.resource.in_process:  # a simulated device would want its world
+            driver.opens(settings, Surroundings(utcnow=utcnow))
+        return kind, facts
+    except MapError:
+        raise
     except ValueError as error:
         raise MistakeError("option", str(error)) from None
+
+
+def _register_map(entry: Fields) -> RegisterMap | None:
+    """Its path is relative to the rack file. What is wrong with it goes on record as that file's."""
+    name = entry.text("map")
+    if name is None:
+        return None
+    try:
+        return load_register_map(Path(entry.problems.file).parent / name)
+    except InvalidFile as invalid:
+        entry.problems.found.extend(invalid.problems)
+        return None
 
 
 def _defer(entry: Fields, name: str, reading: RackReading) -> None:

@@ -76,7 +76,8 @@ def _with_closed_contactors(configuration: Configuration) -> Configuration:
 def _refuse_outside(configuration: Configuration) -> None:
     for device in configuration.devices:
         resource = device.settings.resource
-        if not resource.in_process and not _is_loopback(resource.host):
+        on_a_line = not resource.host and resource.path.startswith("/")  # a serial one, which no network reaches
+        if not (resource.in_process or on_a_line or _is_loopback(resource.host)):
             name = device.settings.device
             raise ValueError(f"{name}: {resource.text}: simulated instruments listen on loopback only, like 127.0.0.1")
 

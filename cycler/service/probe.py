@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, TypedDict, cast
 
 from cycler.contract.devices import CyclerDriver, Device
-from cycler.contract.errors import DeviceError, ProtocolError
+from cycler.contract.errors import DeviceError, LinkError, ProtocolError
 from cycler.contract.plugin import IN_PROCESS, DeviceSettings, Resource, Surroundings
 from cycler.service.clock import utcnow
 from cycler.service.wiring import NotInstalled, installed_drivers, load_driver
@@ -15,7 +15,7 @@ class DriverFact(TypedDict):
     """One installed driver."""
 
     name: str
-    kind: str
+    kind: str  # "by map" where a register map says it
     schemes: list[str]
     summary: str
     confirmed_on_hardware: bool
@@ -29,7 +29,7 @@ def driver_facts() -> list[DriverFact]:
         facts.append(
             DriverFact(
                 name=name,
-                kind=driver.kind,
+                kind=driver.kind or "by map",
                 schemes=list(driver.schemes),
                 summary=driver.summary,
                 confirmed_on_hardware=driver.confirmed_on_hardware,
@@ -44,19 +44,27 @@ def probe_resource(text: str, driver: str | None) -> dict[str, Any]:
     if resource.in_process:
         raise ValueError(f"{text} exists only inside a simulation: there is nothing to probe")
     names = [driver] if driver is not None else list(installed_drivers())
-    candidates = [name for name in names if resource.scheme in load_driver(name).schemes]
+    drivers = {name: load_driver(name) for name in names}
+    # One that has to be told everything by a register map recognises nobody.
+    candidates = [name for name, each in drivers.items() if each.kind and resource.scheme in each.schemes]
     if not candidates:
         schemes = sorted({s for name in names for s in load_driver(name).schemes if s != IN_PROCESS}) or ["none"]
         who = f"the driver {driver} does not open" if driver else "no installed driver opens"
         raise NotInstalled(f"{who} {resource.scheme} addresses; what can be probed: {', '.join(schemes)}")
-    last: DeviceError | None = None
+    refusals: dict[str, Exception] = {}
     for name in candidates:
         try:
             return asyncio.run(_identify(name, resource))
-        except ProtocolError as error:
-            last = error  # another driver may understand it
-    assert last is not None  # noqa: S101 (there was a candidate)
-    raise last
+        except (DeviceError, ValueError) as error:
+            refusals[name] = error  # another driver may understand who answers there
+    first, *others = refusals.values()
+    if not others or any(all(isinstance(r, kind) for r in refusals.values()) for kind in (LinkError, ValueError)):
+        raise first
+    reasons = "; ".join(
+        f"{name}: {refusal.detail if isinstance(refusal, DeviceError) else refusal}"
+        for name, refusal in refusals.items()
+    )
+    raise ProtocolError(resource.text, f"no installed driver knows what answers there ({reasons})")
 
 
 async def _identify(name: str, resource: Resource) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def load_configuration(path: Path) -> Configuration:
         fields.know(key)
     fields.close()
     if problems.found:
-        raise InvalidFile(problems.found)
+        raise InvalidFile(dict.fromkeys(problems.found))  # of a map that two devices name, once
     assert rack_id is not None  # noqa: S101 (required)
     return Configuration(
         rack=Rack(

@@ -73,7 +73,7 @@ def open_devices(configuration: Configuration, surroundings: Surroundings) -> De
         driver = load_driver(config.driver)
         device = driver.opens(config.settings, surroundings)
         name = config.settings.device
-        match driver.kind:
+        match driver.kind_of(config.settings):
             case "cycler":
                 cyclers[name] = cast(CyclerDriver, device)
             case "temperature":
@@ -101,6 +101,7 @@ def simulated_devices(configuration: Configuration) -> list[SimulatedDevice]:
             voltage_accuracy_v=config.settings.voltage_accuracy_v,
             current_accuracy_a=config.settings.current_accuracy_a,
             options=config.settings.options,
+            register_map=config.settings.register_map,
         )
         for config in configuration.devices
     ]

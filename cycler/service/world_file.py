@@ -25,6 +25,8 @@ _NUMBERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "drift": ("drift_v_per_s", ("V/s",)),
     "offset": ("offset_per_s", ("V/s", "K/s")),
     "gain": ("gain_per_s", ("/s",)),
+    "delay": ("delay_s", ("s",)),
+    "times": ("times", ()),
 }
 """Each number of a defect or fault in the file, with its name in the declaration and its base units there."""
 
