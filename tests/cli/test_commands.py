@@ -237,9 +237,9 @@ def test_an_address_where_nobody_answers_is_unreachable() -> None:
     ("arguments", "message"),
     [
         (["somewhere"], "'somewhere' names no scheme"),
-        (["gpib://7"], "no installed driver opens gpib addresses; what can be probed: modbus-tcp"),
+        (["gpib://7"], "no installed driver opens gpib addresses; what can be probed: ascii-tcp, modbus-rtu"),
         (["sim:x"], "sim:x exists only inside a simulation"),
-        (["modbus-tcp://"], "modbus-tcp://: 'modbus-tcp://' is no modbus-tcp://host:port"),
+        (["modbus-tcp://"], "modbus-tcp://: 'modbus-tcp://' names no host"),
         (["modbus-tcp://127.0.0.1:99999"], "'modbus-tcp://127.0.0.1:99999': Port out of range"),
         (["modbus-tcp://127.0.0.1:1", "--driver", "ea_psd"], "no driver 'ea_psd' is installed: did you mean ea_psb?"),
         (["modbus-tcp://127.0.0.1:1", "--driver", "sim_io"], "the driver sim_io does not open modbus-tcp addresses"),
@@ -301,6 +301,27 @@ def test_a_recipe_is_checked_against_the_channels_of_a_rack(recipe: str) -> None
     answer = cycler("recipe", "check", recipe, "--config", rack("{voltage: 10 V, current: 2 A, power: 20 W}"))
     assert answer.exit_code == 2
     assert "short.yaml:6: step up" in answer.err
+
+
+def test_a_recipe_is_checked_against_the_chambers_of_a_rack(recipe: str) -> None:
+    soaks = [f"  - soak: {{chamber: {degc} degC, timeout: 3 h}}\n" for degc in (25, 40)]
+    Path("warm.yaml").write_text(Path(recipe).read_text() + "".join(soaks))
+    answer = cycler("recipe", "check", "warm.yaml", "--config", rack())
+    assert answer.exit_code == 2
+    assert "warm.yaml:11: step 6 wants 40 degC, and bay B01 has no chamber to get there" in answer.err
+
+
+SIMS = (("cyc", "cycler"), ("ch", "chamber"))
+
+
+def test_a_recipe_that_can_run_on_some_bays_only_is_fine_and_the_others_are_named(recipe: str) -> None:
+    soaks = [f"  - soak: {{chamber: {degc} degC, timeout: 3 h}}\n" for degc in (25, 40)]
+    Path("warm.yaml").write_text(Path(recipe).read_text() + "".join(soaks))
+    file = Path(rack(more="  - {id: B02, chamber: ch-01, positions: {A1: {channel: cyc-01/1}}}\n"))
+    devices = "".join(f'  - {{id: {name}-01, driver: sim_{kind}, resource: "sim:{name}-01"}}\n' for name, kind in SIMS)
+    file.write_text(file.read_text().replace("bays:\n", f"{devices}bays:\n"))
+    notes = cycler("recipe", "check", "warm.yaml", "--config", file, "--json").document["notes"]
+    assert notes == ["step 6 wants 40 degC, and bay B01 has no chamber to get there"]
 
 
 def test_a_channel_that_does_not_tell_its_range_is_named(recipe: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import broken_drivers as broken
+import broken_meters
 import pytest
 from contract_subjects import (
     AutonomousSubject,
@@ -13,11 +14,13 @@ from contract_subjects import (
     SimIoSubject,
     SimTemperatureSubject,
 )
+from hioki_subject import HiokiSubject
 
 from cycler.contract.errors import DeviceError
 from cycler.contract.suite.chamber import ChamberContract
 from cycler.contract.suite.cycler import CyclerContract
 from cycler.contract.suite.digital_io import DigitalIoContract
+from cycler.contract.suite.meter import MeterContract
 from cycler.contract.suite.temperature import TemperatureContract
 
 Table = Mapping[str, Sequence[tuple[Any, ...]]]
@@ -74,6 +77,20 @@ CYCLERS: Table = {
     ],
     "test_a_driver_whose_wire_comes_back_works_again_and_nothing_comes_on_by_itself": [
         (broken.GivesUpAfterALoss, SimCyclerSubject),
+    ],
+    "test_a_sweep_tells_the_truth_or_is_an_error": [
+        (broken.AnswersFromMemory, SimCyclerSubject, "no-reply"),
+        (broken.AnswersFromMemory, PsbSubject, "truncated"),
+    ],
+    "test_an_off_is_confirmed_or_an_error": [
+        (broken.BelievesItsOffs, SimCyclerSubject, "no-reply"),
+        (broken.BelievesItsOffs, PsbSubject, "exception"),
+    ],
+    "test_an_order_is_carried_out_or_an_error_and_can_be_switched_off": [
+        (broken.ShowsOrdersFromTheStart, SimCyclerSubject, "not-applied"),
+    ],
+    "test_a_host_that_comes_finds_the_same_device_or_an_error": [
+        (broken.GuessesWhoAnswers, SimCyclerSubject, "no-reply"),
     ],
     "test_a_fresh_device_is_left_as_it_is_by_connecting": [
         (broken.CommissionsOnConnect, SimCyclerSubject),
@@ -163,6 +180,9 @@ THERMOMETERS: Table = {
     "test_a_call_that_nobody_answers_ends_in_its_time_with_an_error": [
         (broken.TriesForAMinute, SimTemperatureSubject, "read"),
     ],
+    "test_a_reading_is_right_or_an_error": [
+        (broken.AnswersFromMemory, SimTemperatureSubject, "no-reply"),
+    ],
 }
 
 CHAMBERS: Table = {
@@ -173,7 +193,7 @@ CHAMBERS: Table = {
     "test_the_air_follows_a_target_which_is_read_back": [
         (broken.SetsTheTargetInFahrenheit, SimChamberSubject),
     ],
-    "test_a_rate_is_kept": [
+    "test_a_rate_is_kept_or_refused": [
         (broken.ForgetsTheRate, SimChamberSubject),
     ],
     "test_a_target_outside_its_range_is_an_error_and_nothing_moves": [
@@ -194,6 +214,15 @@ CHAMBERS: Table = {
     ],
     "test_a_call_that_nobody_answers_ends_in_its_time_with_an_error": [
         (broken.TriesForAMinute, SimChamberSubject, "read"),
+    ],
+    "test_a_reading_is_right_or_an_error": [
+        (broken.AnswersFromMemory, SimChamberSubject, "no-reply"),
+    ],
+    "test_a_target_is_set_or_an_error": [
+        (broken.BelievesItsChamber, SimChamberSubject, "exception"),
+    ],
+    "test_an_off_is_confirmed_or_an_error": [
+        (broken.GoesBackToItsTargetWhenSafe, SimChamberSubject, "no-reply"),
     ],
 }
 
@@ -224,6 +253,58 @@ LINES: Table = {
     ],
     "test_a_call_that_nobody_answers_ends_in_its_time_with_an_error": [
         (broken.TriesForAMinute, SimIoSubject, "read"),
+    ],
+    "test_a_reading_is_right_or_an_error": [
+        (broken.AnswersFromMemory, SimIoSubject, "no-reply"),
+    ],
+    "test_outputs_are_as_written_or_it_is_an_error": [
+        (broken.BelievesItsWrites, SimIoSubject, "no-reply"),
+    ],
+    "test_an_off_is_confirmed_or_an_error": [
+        (broken.BelievesItsLines, SimIoSubject, "exception"),
+    ],
+}
+
+METERS: Table = {
+    "test_connecting_and_closing_change_nothing": [
+        (broken_meters.CommissionsWhenItConnects, HiokiSubject),
+    ],
+    "test_each_channel_shows_its_own_cell": [
+        (broken_meters.TakesMillivoltsForVolts, HiokiSubject),
+    ],
+    "test_only_what_was_asked_for_is_told": [
+        (broken_meters.TellsEverything, HiokiSubject),
+    ],
+    "test_each_measurement_is_a_new_one": [
+        (broken_meters.MeasuresOnce, HiokiSubject),
+    ],
+    "test_what_lies_over_the_range_is_no_number": [
+        (broken_meters.TakesCodesForNumbers, HiokiSubject, "ocv"),
+        (broken_meters.TakesCodesForNumbers, HiokiSubject, "acir"),
+    ],
+    "test_probes_that_touch_nothing_give_no_number": [
+        (broken_meters.ShowsZeroForNothing, HiokiSubject),
+    ],
+    "test_between_measurements_the_cells_are_at_rest": [
+        (broken_meters.LetsItRunFreely, HiokiSubject),
+    ],
+    "test_a_channel_or_kind_that_is_not_there_is_an_error": [
+        (broken_meters.OverlooksUnknownChannels, HiokiSubject),
+    ],
+    "test_a_new_host_finds_the_instrument_as_it_was_left": [
+        (broken_meters.CommissionsOtherwiseTheSecondTime, HiokiSubject),
+    ],
+    "test_after_the_device_restarted_it_measures_again_once_it_is_commissioned": [
+        (broken_meters.MeasuresOnce, HiokiSubject),
+    ],
+    "test_a_call_that_nobody_answers_ends_in_its_time_with_an_error": [
+        (broken_meters.TakesAMinuteToNotice, HiokiSubject, "measure"),
+    ],
+    "test_a_driver_whose_wire_comes_back_works_again": [
+        (broken_meters.GivesUpForGood, HiokiSubject),
+    ],
+    "test_in_trouble_a_measurement_tells_the_truth_or_is_an_error": [
+        (broken_meters.MeasuresFromMemoryInTrouble, HiokiSubject, "no-reply"),
     ],
 }
 
@@ -260,6 +341,11 @@ def test_a_broken_io_module_is_caught(
     check_is_caught(DigitalIoContract, promise, mistake, subject_type, arguments)
 
 
+@pytest.mark.parametrize(("promise", "mistake", "subject_type", "arguments"), cases(METERS))
+def test_a_broken_meter_is_caught(promise: str, mistake: Any, subject_type: Any, arguments: tuple[Any, ...]) -> None:
+    check_is_caught(MeterContract, promise, mistake, subject_type, arguments)
+
+
 @pytest.mark.parametrize(
     ("contract", "table"),
     [
@@ -267,6 +353,7 @@ def test_a_broken_io_module_is_caught(
         (TemperatureContract, THERMOMETERS),
         (ChamberContract, CHAMBERS),
         (DigitalIoContract, LINES),
+        (MeterContract, METERS),
     ],
 )
 def test_no_promise_is_without_a_driver_that_breaks_it(contract: type[Any], table: Table) -> None:

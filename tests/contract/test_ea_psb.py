@@ -1,6 +1,7 @@
-"""The EA PSB driver keeps the contract, against a simulated PSB behind its wire."""
+"""The EA PSB driver keeps the contract over each of its wires, against a simulated PSB."""
 
 from contract_subjects import PsbSubject, StubbornPsb
+from psb_wires import PsbRtuLineSubject, PsbRtuSubject, PsbScpiLineSubject, PsbScpiSubject
 
 from cycler.contract.suite.cycler import CyclerContract
 from sims.wire.ea_psb.device import SetValue
@@ -25,3 +26,23 @@ class TestEaPsb(CyclerContract):
 class TestEaPsbWithinAdjustmentLimits(CyclerContract):
     def make_subject(self) -> PsbSubject:
         return NarrowPsbSubject()
+
+
+class TestEaPsbOverModbusRtuOnTcp(CyclerContract):
+    def make_subject(self) -> PsbRtuSubject:
+        return PsbRtuSubject()
+
+
+class TestEaPsbOverModbusRtuOnALine(CyclerContract):
+    def make_subject(self) -> PsbRtuLineSubject:
+        return PsbRtuLineSubject()
+
+
+class TestEaPsbOverScpi(CyclerContract):
+    def make_subject(self) -> PsbScpiSubject:
+        return PsbScpiSubject()
+
+
+class TestEaPsbOverScpiOnALine(CyclerContract):
+    def make_subject(self) -> PsbScpiLineSubject:
+        return PsbScpiLineSubject()

@@ -161,7 +161,7 @@ def test_dv_dt_is_signed_as_data_are() -> None:
 def test_di_dt_sees_a_current_that_rises_by_itself() -> None:
     rising = until(compare("di_dt", ">", 0.0005, window_s=10.0))
     bench = started(
-        plan(charge(2.5, rising, MINUTE, cv=True)), disturb=lambda b, v, i: (v, 1.0 + 0.001 * b.time_s)
+        plan(charge(2.5, rising, MINUTE, cv=True)), disturb=lambda b, v, i: (v, 2.0 + 0.001 * b.time_s)
     ).run()
     assert bench.results[0].stop_reason == "di_dt"
 

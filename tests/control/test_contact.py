@@ -1,10 +1,13 @@
 """The contact check of a whole bay: every defect gets its own code, and no good cell is stopped."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from cycler.contract.order import Order, Phase
+from cycler.control.presses import PRESS_MOVES_S
 from cycler.model.results import NAS_PER_AH
 from cycler.model.world import SimulatedCell
 from cycler.recipe.lookup import find_cell_type
@@ -192,7 +195,12 @@ def test_the_press_is_closed_at_the_start_and_opened_only_without_current() -> N
 
 
 def test_nothing_is_pressed_while_an_output_of_the_bay_is_on() -> None:
-    rack = bay("good", "missing", press=True).spoil("missing", "missing").leave_empty("gap")
+    def missing_one() -> SimRack:
+        return bay("good", "missing", press=True).spoil("missing", "missing").leave_empty("gap")
+
+    pressed_utc = missing_one().run(contact(), rest(minutes=1)).happened("contact.pressed")[0].utc
+    pressed_s = (pressed_utc - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds()
+    rack = missing_one()
     order = Order(order_id=1, phases=(Phase(direction="charge", voltage_v=4.0, current_a=0.1),))
 
     def switch_on() -> None:
@@ -200,11 +208,31 @@ def test_nothing_is_pressed_while_an_output_of_the_bay_is_on() -> None:
         hardware.load(2, order)
         hardware.start(2)
 
-    for tenths in range(600, 1200):
-        rack.after(tenths / 10, switch_on)
+    for before_s in (0.3, 0.2, 0.1, 0.05, 0.0):  # on for longer, and the contactor would be opened
+        rack.after(pressed_s - before_s - 1e-3, switch_on)
     run = rack.run(contact(), rest(minutes=1))
     assert codes(run) == {"missing": "ABSENT"}
     assert pressed(run) == []
+
+
+def test_the_contactor_closes_only_once_the_press_has_moved() -> None:
+    moved: list[tuple[str, float]] = []
+    rack = bay("good", press=True)
+
+    def watch() -> None:
+        hardware = rack.instrument(CONTACTORS, IoHardware)
+        set_outputs = hardware.set_outputs
+
+        def setting(outputs: Mapping[str, bool]) -> dict[str, bool]:
+            moved.extend((line, rack.world.loop.time()) for line, closed in outputs.items() if closed)
+            return set_outputs(outputs)
+
+        hardware.set_outputs = setting  # type: ignore[method-assign]
+
+    rack.after(0.0, watch).run(rest(minutes=1))
+    (press, pressed_s), (_, closed_s) = moved
+    assert press == PRESS
+    assert closed_s - pressed_s >= PRESS_MOVES_S
 
 
 def test_a_press_that_opens_by_itself_stops_the_bay() -> None:

@@ -13,7 +13,7 @@ from machine_bench import charge, compare, plan, rest, until
 
 from cycler.contract.devices import ApplyResult, CyclerDriver
 from cycler.contract.errors import DeviceFault, LinkError
-from cycler.contract.order import Applied, Order
+from cycler.contract.order import Applied, Order, Phase
 from cycler.contract.sweep import ChannelId, Sweep
 from sims.loop import run_virtual
 
@@ -188,6 +188,50 @@ def test_an_off_that_was_not_confirmed_is_repeated_until_it_is_and_told_once(on_
         await bench.closed(controller, within_s=5.0)
 
     on_bench(test, lambda driver: DeafToOffs(driver, {"left": 3}))
+
+
+class OnlySaysThatItIsOff(Wrapped):
+    """Confirms the first offs, and leaves its outputs on."""
+
+    async def make_safe(self, channels: Collection[ChannelId]) -> None:
+        if channels and self.memory["left"] > 0:
+            self.memory["left"] -= 1
+            return
+        await self.good.make_safe(channels)
+
+
+@pytest.mark.parametrize("lies", [1, 4])
+def test_an_output_that_readings_show_on_is_told_again_and_has_its_next_path_taken_once(
+    on_bench: Callable[..., None], lies: int
+) -> None:
+    async def test(bench: LoopBench) -> None:
+        controller = bench.start("1", plan(MINUTE))
+        await asyncio.sleep(3.0)
+        bench.loop.post(controller.stop("abort", "by a person"))
+        await asyncio.sleep(0.75)
+        assert bench.not_open == [{"1"}]
+        assert bench.is_on("1") == (lies > 1)
+        await bench.closed(controller, within_s=5.0)
+        assert not bench.is_on("1")
+        assert bench.not_open == [{"1"}]
+
+    on_bench(test, lambda driver: OnlySaysThatItIsOff(driver, {"left": lies}))
+
+
+def test_an_output_that_is_on_without_a_run_and_stays_on_has_its_next_path_taken(
+    on_bench: Callable[..., None],
+) -> None:
+    async def test(bench: LoopBench) -> None:
+        await asyncio.sleep(3.0)
+        order = Order(order_id=7, phases=(Phase(direction="charge", voltage_v=4.0, current_a=0.5),))
+        await bench.loop.driver.apply({ChannelId("2"): order})
+        await asyncio.sleep(2.0)
+        assert bench.not_open == [{"2"}]
+        await asyncio.sleep(3.0)
+        assert not bench.is_on("2")
+        assert bench.not_open == [{"2"}]
+
+    on_bench(test, lambda driver: OnlySaysThatItIsOff(driver, {"left": 3}))
 
 
 def test_another_channels_off_does_not_wait_for_the_repetition(on_bench: Callable[..., None]) -> None:

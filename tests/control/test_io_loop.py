@@ -120,6 +120,16 @@ def test_a_contactor_that_moved_is_told_once() -> None:
     with_loop(test)
 
 
+def test_a_contactor_that_somebody_else_closes_is_told_though_nobody_here_ever_moved_it() -> None:
+    async def test(loop: IoLoop, world: BenchWorld, memory: dict[str, Any], moved: Moved) -> None:
+        hardware: Any = world.instruments["io-01"]
+        hardware.set_outputs({"DO1": True})
+        await asyncio.sleep(10.0)
+        assert moved == [("DO1", True)]
+
+    with_loop(test)
+
+
 def test_a_contactor_that_moves_because_it_was_told_to_is_no_news() -> None:
     """Not even where a reading comes between the write and its confirmation."""
 

@@ -97,6 +97,16 @@ def test_a_device_that_is_lost_three_times_in_a_minute_is_latched() -> None:
     assert run["other"].stop_reason == "time"
 
 
+def test_a_latched_device_that_no_contactor_cuts_off_is_told_to_open_until_it_does() -> None:
+    rack = SimRack(contactors=False).load("lost", device="cyc-01").load("other", device="cyc-02")
+    run = rack.unplug("cyc-01", after_s=LOST_S, for_s=120.0).run(TEN_MINUTES)
+    (latched,) = run.happened("device.latched", device="cyc-01")
+    (opened,) = run.happened("output.opened", device="cyc-01")
+    assert latched.elapsed_s < LOST_S + 100.0
+    assert LOST_S + 110.0 < opened.elapsed_s < LOST_S + 180.0
+    assert run["other"].stop_reason == "time"
+
+
 def test_losses_far_apart_do_not_latch() -> None:
     rack = SimRack(driver="ea_psb").load("other").load("lost", bay="B02")
     for lost_s in (50.0, 150.0, 250.0, 350.0):

@@ -167,6 +167,7 @@ benches = st.fixed_dictionaries(
         "counter": st.booleans(),
         "reports_cv": st.booleans(),
         "soc": st.sampled_from([0.1, 0.5, 0.9]),
+        "contact_ohm": st.sampled_from([None, 0.001]),  # where the output is measured, too
     }
 )
 

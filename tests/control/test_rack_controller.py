@@ -1,15 +1,22 @@
 """A rack that goes on for longer than one run: starts after a loss, one run after another, and stops."""
 
 import asyncio
+import gc
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from broken_drivers import Wrapped
 
+from cycler.contract.capabilities import Capabilities
+from cycler.contract.devices import CyclerDriver
 from cycler.contract.plugin import Surroundings
+from cycler.contract.sweep import Sweep
+from cycler.control.channel_controller import ChannelController
 from cycler.control.rack_controller import RackController
 from cycler.model.alarm import AlarmCode
 from cycler.model.rack import BayId, Placement, PositionId
@@ -39,9 +46,9 @@ class Shop:
     world: ObservedWorld
     layout: Layout
 
-    async def start(self) -> Run:
-        """The recipe on the cells of bay B01."""
-        (job,) = self.layout.jobs((ONE_MINUTE,))
+    async def start(self, bay: BayId = B01) -> Run:
+        """The recipe on the cells of the bay."""
+        (job,) = [job for job in self.layout.jobs((ONE_MINUTE,)) if job.bay == bay]
         now = self.world.utcnow()
         run = Run(
             run_id=self.recorder.next_run_id(now),
@@ -77,13 +84,23 @@ class Disk:
         work()
 
 
-def at_work(store: Path, test: Callable[[Shop], Awaitable[None]], *, disk: Disk | None = None) -> tuple[RunStory, ...]:
-    """Runs the test on a rack with two supplies, one cell each; what the journal then tells."""
+def at_work(
+    store: Path,
+    test: Callable[[Shop], Awaitable[None]],
+    *,
+    disk: Disk | None = None,
+    bays: tuple[BayId, BayId] = (B01, B01),
+    authors: Mapping[str, Callable[[CyclerDriver], Any]] | None = None,
+) -> tuple[RunStory, ...]:
+    """Runs the test on a rack with two supplies, one cell each; what the journal then tells.
+
+    `authors` put drivers of their own around the good ones.
+    """
     layout = Layout(driver="ea_psb", options={}, contactors=True, free_ports=False)
-    for cell in ("c1", "c2"):
-        layout.load(cell, state="formed@50%", capacity_ah=None, device=None, bay="B01")
+    for cell, bay in zip(("c1", "c2"), bays, strict=True):
+        layout.load(cell, state="formed@50%", capacity_ah=None, device=None, bay=bay)
     configuration = layout.configuration()
-    (job,) = layout.jobs((ONE_MINUTE,))
+    job = layout.jobs((ONE_MINUTE,))[0]
     declaration = WorldDeclaration(cells=layout.simulated_cells(job.recipe.cell_type))
     devices = simulated_devices(configuration)
     world = ObservedWorld(declaration, configuration.rack, devices, wire="memory")
@@ -97,6 +114,8 @@ def at_work(store: Path, test: Callable[[Shop], Awaitable[None]], *, disk: Disk 
             on_failure=lambda reason: rack.stop_all(reason, code=AlarmCode.JOURNAL_NOT_DURABLE),
         )
         built = open_devices(configuration, Surroundings(utcnow=world.utcnow, world=world))
+        own = {device: author(built.cyclers[device]) for device, author in (authors or {}).items()}
+        built = replace(built, cyclers={**built.cyclers, **own})
         rack = RackController(configuration.rack, built, recorder, utcnow=world.utcnow, rng=random.Random(1))
         async with asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(recorder.run()), tasks.create_task(rack.run())]
@@ -113,6 +132,8 @@ def at_work(store: Path, test: Callable[[Shop], Awaitable[None]], *, disk: Disk 
     async def main() -> None:
         async with opened() as shop:
             await test(shop)
+        timers = [each for each in gc.get_objects() if isinstance(each, asyncio.TimerHandle) and not each.cancelled()]
+        assert not any("DeviceLoop" in repr(timer) for timer in timers)
 
     world.run(main())
     return stories(store)
@@ -157,6 +178,19 @@ def test_a_cell_on_a_latched_device_is_refused_and_its_run_ends(tmp_path: Path) 
     }
 
 
+def test_of_cells_that_were_refused_again_and_again_nothing_is_kept(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        shop.cables.unplug("io-01")
+        for _ in range(4):
+            await shop.finished(await shop.start(), within_s=90.0)
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, ChannelController)]
+        assert len(kept) <= 2  # one for each position
+
+    told = at_work(tmp_path, test)
+    assert {outcome.ended for story in told for outcome in story.outcomes.values()} == {"not-started"}
+
+
 def test_a_cycler_that_was_let_go_is_left_alone_for_good(tmp_path: Path) -> None:
     async def test(shop: Shop) -> None:
         await shop.finished(await shop.start(), within_s=90.0)
@@ -187,6 +221,18 @@ def test_a_device_that_comes_back_takes_the_next_run(tmp_path: Path) -> None:
     first, second = at_work(tmp_path, test)
     assert first.steps[PositionId("B01/A2")][-1].stop_reason == "stale"
     assert {outcome.ended for outcome in second.outcomes.values()} == {"completed"}
+
+
+def test_a_rack_that_ends_while_an_output_may_still_be_on_waits_for_nothing(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.start()
+        await asyncio.sleep(10.0)
+        for device in ("psb-02", "io-01"):
+            shop.cables.unplug(device)
+        await asyncio.sleep(6.0)
+
+    (story,) = at_work(tmp_path, test)
+    assert "off.no_way_left" in {event.event for event in story.events}
 
 
 def test_nothing_starts_once_the_journal_has_failed(tmp_path: Path) -> None:
@@ -230,8 +276,45 @@ def test_a_rack_that_is_stopped_while_a_bay_is_made_ready_starts_nothing_there(t
         assert all(not shop.world.truth(PositionId(f"B01/A{n}")).is_energised for n in (1, 2))
 
     (story,) = at_work(tmp_path, test)
-    assert {outcome.ended for outcome in story.outcomes.values()} == {"stopped"}
+    assert {outcome.ended for outcome in story.outcomes.values()} == {"not-started"}
     assert story.steps == {}
+
+
+class Slow(Wrapped):
+    """Takes ten seconds for a sweep."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(self.good.capabilities, sweep_time_s=10.0, idle_s_max=20.0)
+
+
+class HangsWhenTold(Wrapped):
+    async def read(self) -> Sequence[Sweep]:
+        if "hangs" in self.memory:
+            await self.memory["hangs"].wait()
+        sweeps: Sequence[Sweep] = await self.good.read()
+        return sweeps
+
+
+def test_a_device_that_begins_to_run_beside_a_slower_one_is_found_silent_in_its_own_time(tmp_path: Path) -> None:
+    memory: dict[str, Any] = {}
+
+    async def test(shop: Shop) -> None:
+        first = await shop.start(B01)
+        await asyncio.sleep(5.0)
+        second = await shop.start(BayId("B02"))
+        await asyncio.sleep(5.0)
+        memory["hangs"] = asyncio.Event()
+        await asyncio.sleep(4.0)
+        assert shop.rack.controllers[PositionId("B02/A2")].outcome is not None
+        memory["hangs"].set()
+        shop.rack.stop_all("a person said so")
+        await shop.finished(first, within_s=30.0)
+        await shop.finished(second, within_s=30.0)
+
+    authors = {"psb-01": lambda driver: Slow(driver, {}), "psb-02": lambda driver: HangsWhenTold(driver, memory)}
+    _, story = at_work(tmp_path, test, bays=(B01, BayId("B02")), authors=authors)
+    assert story.steps[PositionId("B02/A2")][-1].stop_reason == "stale"
 
 
 def test_a_run_that_is_started_while_its_device_is_away_does_not_wait_for_it(tmp_path: Path) -> None:

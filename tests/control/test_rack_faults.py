@@ -7,6 +7,7 @@ import pytest
 
 from cycler.record.journal import JournalFailed
 from cycler.record.schema import journal_path
+from cycler.results.reasons import reason
 from sims.devices.cycler_hardware import CyclerHardware
 from sims.devices.digital_io import IoHardware
 from sims.testing.sim_rack import SimRack
@@ -28,7 +29,7 @@ def test_a_thermometer_that_falls_silent_trips_temperature() -> None:
     run = rack.run(TEN_MINUTES)
     for cell in ("c1", "c2"):
         assert run[cell].outcome is not None
-        assert run[cell].outcome.code in {"TRIP_9", "TRIP_10"}
+        assert run[cell].outcome.code == "TRIP_78"
         assert rack.output_is_open(cell)
     assert rack.world.loop.time() < HAPPENS_S + 10.0
 
@@ -37,6 +38,30 @@ def test_a_broken_sensor_trips_its_own_cell_and_no_other() -> None:
     run = two_bays().break_sensor("c1", after_s=HAPPENS_S).run(TEN_MINUTES)
     assert run["c1"].stop_reason == "trip"
     assert run["c2"].stop_reason == "time"
+
+
+@pytest.mark.parametrize("fault", ["nan", "out-of-range", "scale-10"])
+@pytest.mark.parametrize("device", ["tc-01", "cyc-01"])
+def test_an_instrument_that_fails_is_blamed_and_not_its_cell(device: str, fault: str) -> None:
+    rack = SimRack().load("c1").load("c2").disturb(device, fault, channel="1", after_s=HAPPENS_S)
+    run = rack.run(TEN_MINUTES)
+    outcome = run["c1"].outcome
+    assert outcome is not None
+    assert (run["c1"].stop_reason, outcome.code) == ("trip", "TRIP_78")
+    assert reason("TRIP_78").verdict == "retest"
+    assert len(outcome.detail) < 150
+    (tripped,) = run.happened("protection.tripped")
+    assert tripped.code == "78"
+    assert run["c2"].stop_reason == "time"
+
+
+def test_a_soak_that_times_out_over_a_broken_sensor_says_so_in_few_words() -> None:
+    rack = SimRack().load("c1").load("c2").enclose("B01").disturb("tc-01", "out-of-range", channel="1", after_s=0.0)
+    run = rack.run("soak: {chamber: 25 degC, hold: 1 min, timeout: 5 min}", TEN_MINUTES)
+    outcome = run["c1"].outcome
+    assert outcome is not None
+    assert outcome.ended != "completed"
+    assert len(outcome.detail) < 150
 
 
 def test_a_thermometer_that_misses_one_reading_trips_nobody() -> None:
@@ -52,6 +77,16 @@ def test_a_contactor_that_opens_by_itself_stops_its_bay_and_no_other() -> None:
     assert run["c1"].stop_reason == "interlock"
     assert run["c2"].stop_reason == "time"
     assert len(run.happened("contactor.moved")) == 1
+
+
+def test_a_contactor_that_somebody_else_closes_is_on_record_and_stops_nobody() -> None:
+    rack = two_bays()
+    rack.after(HAPPENS_S + 5.0, lambda: rack.instrument("io-01", IoHardware).set_outputs({"DO0": True}))
+    run = rack.open_contactor("B01", after_s=HAPPENS_S).run(TEN_MINUTES)
+    opened, closed = run.happened("contactor.moved")
+    assert "opened by itself" in opened.text
+    assert "closed by itself" in closed.text
+    assert run["c2"].stop_reason == "time"
 
 
 def test_contactors_that_do_not_answer_stop_their_bays() -> None:

@@ -11,7 +11,7 @@ from psb_bench import ONE, Bench, charge, discharge, psb_bench
 from cycler.contract.errors import DeviceFault
 from cycler.contract.order import Applied, DeviceLimits, Order
 from drivers.ea_psb.reach import Reach
-from drivers.ea_psb.registers import FULL_SCALE, Ratings
+from drivers.ea_psb.scale import FULL_SCALE, Ratings
 from sims.loop import run_virtual
 from sims.network import Address, Direction
 from sims.wire.ea_psb.device import LIMITS
@@ -164,7 +164,10 @@ def test_a_supply_that_cannot_close_a_direction_is_not_commissioned(place: int, 
 
 @given(limit_v=st.integers(250, 450).map(lambda hundredths: hundredths / 100))
 def test_a_voltage_at_its_limit_can_be_ordered_however_the_device_has_rounded_it(limit_v: float) -> None:
-    counts = [FULL_SCALE, 0, FULL_SCALE, 0, FULL_SCALE, FULL_SCALE, 0, 0, FULL_SCALE, 0]
-    counts[VOLTAGE_HIGH] = round(FULL_SCALE * limit_v / 10.0)
+    whole = (0, FULL_SCALE)
+    reach = Reach.within_ratings(
+        voltage=(0, round(FULL_SCALE * limit_v / 10.0)),
+        source_current=whole, sink_current=whole, source_power=whole, sink_power=whole,
+    )  # fmt: skip
     ratings = Ratings(voltage_v=10.0, current_a=15.0, power_w=150.0)
-    assert Reach.of(counts).voltage_v(ratings)[1] >= limit_v
+    assert reach.voltage_v(ratings)[1] >= limit_v

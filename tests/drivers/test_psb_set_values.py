@@ -8,8 +8,18 @@ from hypothesis import strategies as st
 from psb_bench import charge, discharge
 
 from drivers.ea_psb.reach import Reach
-from drivers.ea_psb.registers import FULL_SCALE, VOLTAGE, Ratings, raw_at_least, raw_at_most, real
-from drivers.ea_psb.set_values import SWITCH_ON, SetValues, Write, achieved, after, set_values_for, stages
+from drivers.ea_psb.scale import FULL_SCALE, Ratings, raw_at_least, raw_at_most, real
+from drivers.ea_psb.set_values import (
+    SWITCH_ON,
+    Held,
+    Setting,
+    SetValues,
+    Write,
+    achieved,
+    after,
+    set_values_for,
+    stages,
+)
 
 RATINGS = Ratings(voltage_v=10.0, current_a=15.0, power_w=150.0)
 SET_MAX = 0xD0E5
@@ -106,7 +116,7 @@ def test_from_a_foreign_state_both_currents_close_before_anything_else(
         return
     closed = False
     for write in [write for stage in stages(present, target, output_on=True, cell_raw=cell_raw) for write in stage]:
-        if write.address == VOLTAGE:
+        if write.setting is Setting.VOLTAGE:
             assert currents_reach(present) == (0, 0)
             closed = True
         present = after(present, [write])
@@ -122,7 +132,7 @@ def test_nothing_is_written_that_is_there_already() -> None:
 def test_a_smaller_current_is_one_write() -> None:
     before = set_values_for(charge(current_a=5.0), RATINGS, Reach(), power_w_max=None)
     then = set_values_for(charge(current_a=2.0), RATINGS, Reach(), power_w_max=None)
-    assert stages(before, then, output_on=True, cell_raw=0) == [[Write(501, then.source_current)]]
+    assert stages(before, then, output_on=True, cell_raw=0) == [[Write(Setting.SOURCE_CURRENT, then.source_current)]]
 
 
 @given(values=anything, place=st.integers(0, 4), by=st.integers(-3, 3))
@@ -132,4 +142,4 @@ def test_one_count_of_rounding_confirms_and_current_from_nothing_does_not(
     counts = list(astuple(values))
     wanted = counts[place]
     counts[place] = max(0, wanted + by)
-    assert SetValues(*counts).confirms(values) is (abs(counts[place] - wanted) <= (1 if wanted else 0))
+    assert Held(SetValues(*counts)).confirms(values) is (abs(counts[place] - wanted) <= (1 if wanted else 0))

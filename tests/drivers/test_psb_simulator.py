@@ -12,6 +12,7 @@ from psb_bench import HOST, PORT, SCPI_PORT, Capacitor, psb_bench
 from sims.loop import run_virtual
 from sims.wire.ea_psb import modbus, scpi
 from sims.wire.ea_psb.device import Interface, PsbDevice, PsbModel, PsbSetup, SetValue
+from sims.wire.modbus import crc
 
 ETHERNET, MODBUS_TCP = Interface.ETHERNET, Interface.MODBUS_TCP
 
@@ -86,7 +87,7 @@ def test_a_first_byte_that_is_neither_rtu_nor_text_is_answered_as_a_modbus_error
             writer.write(bytes.fromhex(nonsense))
             reply = await reader.readexactly(5)
             assert reply[0] == int(nonsense[:2], 16)
-            assert reply[1] & 0x80 and reply[3:] == modbus.crc(reply[:3])
+            assert reply[1] & 0x80 and reply[3:] == crc(reply[:3])
             writer.write(b"*IDN?\n")
             assert (await reader.readline()).startswith(b"EA Elektro")
             writer.close()

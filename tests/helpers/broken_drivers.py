@@ -372,6 +372,15 @@ class AnswersFromMemory(Wrapped):
         return self.memory.get("sweeps", [])
 
 
+class GuessesWhoAnswers(Wrapped):
+    async def connect(self) -> Identity:
+        try:
+            identity: Identity = await self.good.connect()
+        except DeviceError:
+            identity = Identity(maker="the usual", model="", serial="", firmware="")
+        return identity
+
+
 class WaitsForEachChannel(Wrapped):
     async def apply(self, orders: Orders) -> Answers:
         answers: dict[ChannelId, ApplyResult] = {}
@@ -485,6 +494,12 @@ class BelievesItsLines(Wrapped):
     async def make_safe(self) -> None:
         with contextlib.suppress(DeviceFault):
             await self.good.make_safe()
+
+
+class BelievesItsWrites(Wrapped):
+    async def write(self, outputs: Mapping[str, bool]) -> None:
+        with contextlib.suppress(DeviceError):
+            await self.good.write(outputs)
 
 
 class ReadsInputsUpsideDown(Wrapped):

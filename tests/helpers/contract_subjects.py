@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
+from ports import line_path
+
 from cycler.contract.devices import CyclerDriver
 from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
 from cycler.contract.suite.subject import Output
@@ -17,9 +19,11 @@ from sims.devices.cycler import open_cycler
 from sims.devices.cycler_hardware import CyclerHardware
 from sims.devices.digital_io import IoHardware, SimIo, open_io
 from sims.devices.temperature import SimTemperature, ThermometerHardware, open_temperature
+from sims.faults import Faults
 from sims.loop import VirtualLoop, run_on
 from sims.network import Address, Direction, MemoryNetwork
 from sims.testing.bench import BenchWorld
+from sims.testing.troubles import troubles
 from sims.wire.ea_psb.device import Interface, PsbDevice, PsbSetup
 from sims.wire.ea_psb.simulator import PsbSimulator
 
@@ -38,7 +42,9 @@ class InProcessSubject(Generic[H]):
     """What the in-process devices have in common."""
 
     call_s_max = 1.2
+    driver = "sim_cycler"
     options: ClassVar[Mapping[str, str]] = {}
+    troubles = property(lambda self: troubles(self.world.faults(DEVICE), driver=self.driver, scheme="sim"))
 
     def __init__(self) -> None:
         self.world = BenchWorld()
@@ -123,6 +129,7 @@ class AutonomousSubject(SimCyclerSubject):
 
 
 class SimTemperatureSubject(InProcessSubject[ThermometerHardware]):
+    driver = "sim_temperature"
     options: ClassVar[Mapping[str, str]] = {"channels": "4"}
 
     def open(self) -> SimTemperature:
@@ -139,6 +146,8 @@ class SimTemperatureSubject(InProcessSubject[ThermometerHardware]):
 
 
 class SimChamberSubject(InProcessSubject[ChamberHardware]):
+    driver = "sim_chamber"
+
     def open(self) -> SimChamber:
         return open_chamber(self._settings(), self._surroundings())
 
@@ -161,6 +170,8 @@ class SimChamberSubject(InProcessSubject[ChamberHardware]):
 
 
 class SimIoSubject(InProcessSubject[IoHardware]):
+    driver = "sim_io"
+
     def open(self) -> SimIo:
         return open_io(self._settings(), self._surroundings())
 
@@ -194,29 +205,27 @@ class PsbSubject:
     """An EA PSB on both of its ports, over the in-memory network."""
 
     call_s_max = 5.0
-    ports = (Address("127.0.0.1", 1502), Address("127.0.0.1", 5025))
+    resource = "modbus-tcp://127.0.0.1:1502?scpi=5025"
+    ports: ClassVar[tuple[int, ...]] = (1502, 5025)
+    troubles = property(lambda self: troubles(self.faults, driver="ea_psb", scheme=self.where.scheme))
 
     def __init__(self) -> None:
         self._network = MemoryNetwork(seed=1)
         self._cell = BenchWorld().cell(DEVICE, "1")
-        self._simulator = PsbSimulator(
-            self.make_device, host="127.0.0.1", port=self.ports[0].port, scpi_port=self.ports[1].port
-        )
+        self.faults = Faults()
+        self.where = Resource.parse(self.resource.replace("LINE", line_path()))
+        self._simulator = PsbSimulator(self.make_device, self.where, faults=self.faults)
 
     def make_device(self) -> StubbornPsb:
         """Powered on, as a person has prepared it: it starts nothing by itself."""
-        return StubbornPsb(self._cell, setup=PsbSetup(restart_after_over_temperature=False))
+        return StubbornPsb(self._cell, setup=PsbSetup(restart_after_over_temperature=False), faults=self.faults)
 
     @property
     def device(self) -> PsbDevice:
         return self._simulator.device
 
     def open(self) -> CyclerDriver:
-        settings = DeviceSettings(
-            device=DEVICE,
-            resource=Resource.parse(f"modbus-tcp://127.0.0.1:{self.ports[0].port}?scpi={self.ports[1].port}"),
-        )
-        return EaPsb(settings, Surroundings(utcnow=utcnow))
+        return EaPsb(DeviceSettings(device=DEVICE, resource=self.where), Surroundings(utcnow=utcnow))
 
     def run(self, scenario: Coroutine[Any, Any, T]) -> T:
         async def powered() -> T:
@@ -237,13 +246,13 @@ class PsbSubject:
         self._network.taps.append(tap)
 
     def unplug(self) -> None:
-        for address in self.ports:
-            self._network.unplug(address)
+        for port in self.ports:
+            self._network.unplug(Address("127.0.0.1", port))
 
     def plug(self) -> None:
-        for address in self.ports:
-            self._network.cut(address)
-            self._network.plug(address)
+        for port in self.ports:
+            self._network.cut(Address("127.0.0.1", port))
+            self._network.plug(Address("127.0.0.1", port))
 
     async def restart(self) -> None:
         self._simulator.restart()

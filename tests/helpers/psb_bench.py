@@ -12,6 +12,7 @@ from cycler.contract.order import Applied, Order, Phase
 from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
 from cycler.contract.sweep import ChannelId, Reading
 from drivers.ea_psb.driver import EaPsb
+from sims.faults import Faults
 from sims.network import Address, MemoryNetwork
 from sims.terminal import Supply, TerminalReading
 from sims.wire.ea_psb.device import InstrumentError, PsbDevice, PsbModel, PsbSetup
@@ -19,6 +20,8 @@ from sims.wire.ea_psb.simulator import PsbSimulator
 
 HOST, PORT, SCPI_PORT = "127.0.0.1", free_port(), free_port()
 MODBUS, SCPI = Address(HOST, PORT), Address(HOST, SCPI_PORT)
+MODBUS_RESOURCE = f"modbus-tcp://{HOST}:{PORT}?scpi={SCPI_PORT}"
+SCPI_RESOURCE, RTU_RESOURCE = f"scpi-tcp://{HOST}:{SCPI_PORT}", f"modbus-rtu-tcp://{HOST}:{SCPI_PORT}"
 ONE = ChannelId("1")
 
 
@@ -104,15 +107,18 @@ async def psb_bench(
     setup: PsbSetup | None = None,
     error: InstrumentError | None = None,
     options: dict[str, str] | None = None,
+    resource: str = MODBUS_RESOURCE,
 ) -> AsyncIterator[Bench]:
     """Connected and, unless told otherwise, commissioned. The set-up is a prepared one: nothing starts by itself."""
     cell = Capacitor(voltage_v, capacitance_f=capacitance_f)
     setup = setup or PsbSetup(restart_after_over_temperature=False)
     simulator = PsbSimulator(
-        lambda: PsbDevice(cell, model=model, setup=setup, error=error), host=HOST, port=PORT, scpi_port=SCPI_PORT
+        lambda: PsbDevice(cell, model=model, setup=setup, error=error),
+        Resource.parse(MODBUS_RESOURCE),
+        faults=Faults(),
     )
     await simulator.start()
-    driver = driver_for(options=options)
+    driver = driver_at(resource, options=options)
     try:
         if commissioned:
             await driver.connect()
@@ -125,9 +131,13 @@ async def psb_bench(
 
 
 def driver_for(query: str = f"scpi={SCPI_PORT}", *, options: dict[str, str] | None = None, **more: float) -> EaPsb:
+    """A driver over Modbus TCP."""
+    return driver_at(f"modbus-tcp://{HOST}:{PORT}?{query}", options=options, **more)
+
+
+def driver_at(resource: str, *, options: dict[str, str] | None = None, **more: float) -> EaPsb:
     """A driver whose wall clock is the loop's."""
-    resource = Resource.parse(f"modbus-tcp://{HOST}:{PORT}?{query}")
-    settings = DeviceSettings(device="psb-01", resource=resource, options=options or {}, **more)
+    settings = DeviceSettings(device="psb-01", resource=Resource.parse(resource), options=options or {}, **more)
     loop = asyncio.get_running_loop()
     beginning = datetime(2026, 1, 1, tzinfo=UTC)
     return EaPsb(settings, Surroundings(utcnow=lambda: beginning + timedelta(seconds=loop.time())))

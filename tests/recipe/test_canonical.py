@@ -77,7 +77,9 @@ def steps(draw: st.DrawFn, depth: int = 0, turns: int = 1) -> str:
             return f"dcir: {{current: {per_turn(currents)}, rest: {per_turn(times)}, fail: [{fail}]{extra}}}"
         case "soak" | "chamber" | "contact":
             own = draw(st.lists(st.sampled_from(OF_THE_BAY[kind]), unique_by=lambda key: key.split(":")[0]))
-            return f"{kind}: {{{', '.join([*MUST[kind], *own])}{extra if MUST[kind] or own else ''}}}"
+            step = f"{kind}: {{{', '.join([*MUST[kind], *own])}{extra if MUST[kind] or own else ''}}}"
+            # Contacts are checked on cells that have rested.
+            return f"loop: {{times: 1, steps: [rest: {{time: 10 min}}, {step}]}}" if kind == "contact" else step
     inner_turns = draw(st.integers(1, 4))
     inner = draw(st.lists(steps(depth + 1, inner_turns), min_size=1, max_size=3))
     return f"loop: {{times: {inner_turns}, steps: [{', '.join(inner)}]}}"

@@ -218,7 +218,47 @@ def test_formed_cells_have_no_latch() -> None:
 
 
 def test_a_contact_check_after_a_current_comes_too_late_to_prove_the_start() -> None:
-    assert [step.contact_proven for step in steps_of(plan(DISCHARGE, "contact: {}", head=HEAD))] == [True, True]
+    made = plan(DISCHARGE, "rest: {time: 10 min}", "contact: {}", head=HEAD)
+    assert [step.contact_proven for step in steps_of(made)] == [True, True, True]
+
+
+TEN_MINUTES = "rest: {time: 10 min}"
+JUMPING = CHARGE.replace("C/20]", "C/20 -> goto look]")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("contact: {}", CHARGE),
+        ("rest: {time: 1 s}", "contact: {}", "contact: {}", CHARGE),
+        (CHARGE, TEN_MINUTES, "contact: {}", CHARGE),
+        (CHARGE, "soak: {chamber: 25 degC, hold: 20 min, timeout: 3 h}", "contact: {}"),
+        (CHARGE, "rest: {until: [time >= 10 min]}", "contact: {}"),
+        (f"loop: {{times: 2, steps: [{TEN_MINUTES}, contact: {{}}, {CHARGE}]}}",),
+        (JUMPING, "rest: {id: look, time: 10 min}", "contact: {}"),
+    ],
+)
+def test_a_contact_check_may_come_first_and_after_a_long_rest(steps: tuple[str, ...]) -> None:
+    assert problems(*steps, head=HEAD) == []
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (CHARGE, "contact: {id: look}"),
+        (CHARGE, "rest: {time: 9 min}", "contact: {id: look}"),
+        (CHARGE, "rest: {time: 20 min, until: [temperature < 30 degC]}", "contact: {id: look}"),
+        (CHARGE, "chamber: {target: 25 degC}", "contact: {id: look}"),
+        (f"loop: {{times: 2, steps: [contact: {{id: look}}, {CHARGE}]}}",),
+        (f"loop: {{times: 2, steps: [{TEN_MINUTES}, {CHARGE}, contact: {{id: look}}]}}",),
+        (JUMPING, TEN_MINUTES, "contact: {id: look}"),
+    ],
+)
+def test_a_contact_check_that_would_meet_relaxing_cells_is_refused(steps: tuple[str, ...]) -> None:
+    (problem,) = problems(*steps, head=HEAD)
+    assert problem.code == "contact-place"
+    assert problem.step == "look"
+    assert "step look would check contacts while cells still relax" in problem.message
 
 
 @pytest.mark.parametrize(

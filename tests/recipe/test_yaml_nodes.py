@@ -62,7 +62,8 @@ def test_comments_outside_of_brackets_are_fine() -> None:
         ("a: b\n\0", 2, "binary", "binary"),
         ("a: \x07\n", 1, "binary", "not text"),
         (b"a: b\nc: \xff\n", 2, "encoding", "0xff is not UTF-8"),
-        ("a: b\n".encode("utf-16"), 1, "binary", "binary"),
+        ("a: b\n".encode("utf-16"), 1, "encoding", "UTF-16, not UTF-8"),
+        (b"\xfe\xff\0a", 1, "encoding", "UTF-16, not UTF-8"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_named_with_its_line(text: str | bytes, line: int, code: str, says: str) -> None:

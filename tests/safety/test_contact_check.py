@@ -227,8 +227,16 @@ def expected_v(rest_v: float) -> float:
 def test_a_short_rises_by_less_than_half_of_what_its_state_predicts(rest_v: float) -> None:
     half_v = expected_v(rest_v) / 2
     assert response(half_v * 1.001, rest_v=rest_v).code is None
-    verdict = response(half_v * 0.999, rest_v=rest_v)
+    verdict = response(half_v * 0.999, rest_v=rest_v, fall_v=0.2 * half_v + 0.01)
     assert (verdict.code, verdict.current_allowed, verdict.actions) == ("SHORT", False, ("quarantine",))
+
+
+@pytest.mark.parametrize("rest_v", [0.06, 0.24, 0.5, 1.0, 1.9])
+def test_half_of_the_rise_that_stays_is_the_answer_of_two_cells(rest_v: float) -> None:
+    half_v = expected_v(rest_v) / 2
+    verdict = response(half_v * 0.95, rest_v=rest_v, fall_v=0.005)
+    assert (verdict.code, verdict.current_allowed, verdict.actions) == ("STATE_CONTRADICTED", False, ("engineer",))
+    assert response(half_v * 0.6, rest_v=rest_v, fall_v=0.005).code == "SHORT"
 
 
 @pytest.mark.parametrize("short_ohm", [0.05, 0.1, 0.5, 1.0, 2.0, 5.0])

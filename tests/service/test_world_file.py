@@ -113,6 +113,10 @@ def test_what_comes_and_goes_says_how_often_and_how_long(tmp_path: Path) -> None
                 line=3,
             ),
         ),
+        (
+            "device: bench, fault: off-ignored, times: 1",
+            Fault(device="bench", fault="off-ignored", numbers={"times": 1.0}, line=3),
+        ),
     ],
 )
 def test_a_fault_has_its_times_and_numbers_in_si_units(tmp_path: Path, fault: str, expected: Fault) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import pytest
+from ports import free_port
 from world_bench import opened, run, world
 
 from cycler.contract.devices import ApplyResult
@@ -254,35 +256,95 @@ def test_a_fault_that_cannot_be_is_refused(fault: Fault, message: str) -> None:
 PSB = SimulatedDevice(
     device="psb-01",
     driver="ea_psb",
-    resource=Resource.parse("modbus-tcp://127.0.0.1:1502?scpi=5025"),
+    resource=Resource.parse(f"modbus-tcp://127.0.0.1:{free_port()}?scpi={free_port()}"),
     channels=(ONE,),
 )
+PSB_ON_A_LINE = replace(PSB, resource=Resource.parse("modbus-rtu:///dev/ttyUSB0?unit=0"))
 
 
-def silenced(wire: Literal["memory", "loopback"]) -> SimulatedWorld:
-    fault = Fault(device="psb-01", fault="no-reply", from_s=10.0, for_s=3.0)
+def behind_a_wire(
+    fault: Fault, *, wire: Literal["memory", "loopback"] = "memory", device: SimulatedDevice = PSB
+) -> SimulatedWorld:
     rack = Rack(rack="R1", purpose="production", bays={})
-    return open_world(WorldDeclaration(cells={}, faults=(fault,)), rack, (PSB,), wire=wire)
+    return open_world(WorldDeclaration(cells={}, faults=(fault,)), rack, (device,), wire=wire)
 
 
-@pytest.mark.parametrize(("asked_s", "answered_s"), [(9.0, 9.0), (10.5, 13.0)])
-def test_behind_a_wire_in_memory_a_device_can_fall_silent(asked_s: float, answered_s: float) -> None:
-    built = silenced("memory")
+async def says(question: str, *, within_s: float) -> str:
+    """`nothing`, `nobody` or `reset` where no answer comes."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(PSB.resource.query["scpi"]))
+    except ConnectionRefusedError:
+        return "nobody"
+    writer.write(f"{question}\n".encode())
+    try:
+        async with asyncio.timeout(within_s):
+            return (await reader.readline()).decode("latin-1").strip()
+    except TimeoutError:
+        return "nothing"
+    except ConnectionResetError:
+        return "reset"
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("wire", ["memory", "loopback"])
+@pytest.mark.parametrize(
+    ("fault", "numbers", "said"),
+    [
+        ("no-reply", {}, "nothing"),
+        ("late", {}, "nothing"),
+        ("late", {"delay_s": 0.3}, "NONE"),
+        ("refused", {}, "nobody"),
+        ("reset", {}, "reset"),
+        ("byte-by-byte", {}, "NONE"),
+        ("exception", {}, "nothing"),
+        ("restart", {}, "nothing"),
+    ],
+)
+def test_what_a_wire_suffers_is_declared_in_the_world(
+    wire: Literal["memory", "loopback"], fault: str, numbers: dict[str, float], said: str
+) -> None:
+    declared = Fault(device="psb-01", fault=fault, numbers=numbers, from_s=10.0, for_s=3.0)
+    built = behind_a_wire(declared, wire=wire)
 
     async def main() -> None:
         await built.start()
-        await asyncio.sleep(min(asked_s, 9.5))
-        reader, writer = await asyncio.open_connection("127.0.0.1", 5025)
-        await asyncio.sleep(asked_s - asyncio.get_running_loop().time())
-        writer.write(b"*IDN?\n")
-        await reader.readline()
-        assert asyncio.get_running_loop().time() == pytest.approx(answered_s, abs=0.1)
-        writer.close()
+        await asyncio.sleep(9.0)
+        assert await says("SYST:LOCK:OWN?", within_s=0.5) == "NONE"
+        await asyncio.sleep(1.1)
+        assert await says("SYST:LOCK:OWN?", within_s=0.5) == said
+        await asyncio.sleep(3.0)
+        assert await says("SYST:LOCK:OWN?", within_s=0.5) == "NONE"
         await built.aclose()
 
     built.run(main())
 
 
-def test_behind_real_sockets_nothing_of_the_kind_is_simulated() -> None:
-    with pytest.raises(WorldError, match="psb-01: no-reply: this fault is not simulated on it: none is, behind this"):
-        silenced("loopback")
+@pytest.mark.parametrize(
+    ("fault", "device", "message"),
+    [
+        ("crc", PSB, "psb-01: crc: this fault is not simulated on it: possible are byte-by-byte, "),
+        ("reset", PSB_ON_A_LINE, "psb-01: reset: this fault is not simulated on it: possible are byte-by-byte, crc, "),
+        ("tuncated", PSB, "psb-01: tuncated: this fault is not simulated on it: did you mean 'truncated'"),
+        ("sensor-break", PSB, "psb-01: sensor-break: this fault is not simulated on it"),
+    ],
+)
+def test_what_a_wire_cannot_suffer_is_refused(fault: str, device: SimulatedDevice, message: str) -> None:
+    with pytest.raises(WorldError, match=message):
+        behind_a_wire(Fault(device="psb-01", fault=fault), device=device)
+
+
+def test_a_reply_before_its_question_is_refused() -> None:
+    with pytest.raises(WorldError, match="nothing is answered before it is asked"):
+        behind_a_wire(Fault(device="psb-01", fault="late", numbers={"delay_s": -1.0}))
+
+
+def test_an_off_may_be_ignored_once_and_obeyed_then() -> None:
+    async def test(driver: SimCycler) -> None:
+        await charge(driver)
+        with pytest.raises(DeviceFault, match="still on"):
+            await driver.make_safe([ONE])
+        await driver.make_safe([ONE])
+        assert (await reading(driver)).regulation == "off"
+
+    watched(Fault(device="cyc-01", fault="off-ignored", numbers={"times": 1}), test=test)
