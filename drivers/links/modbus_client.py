@@ -4,6 +4,7 @@ Each connection gets a fresh one.
 """
 
 import logging
+from itertools import cycle
 
 from pymodbus.framer.base import FramerBase
 from pymodbus.pdu import DecodePDU, ModbusPDU
@@ -18,6 +19,11 @@ from drivers.links.wire import Speaker
 logging.getLogger("pymodbus").addHandler(logging.NullHandler())
 
 
+# A gateway may keep a reply and hand it to the next connection: there its number must not be due again, as it would be
+# if every connection began to count anew, which is how pymodbus does it.
+_transactions = cycle(range(1, 0x10000))
+
+
 class ModbusClient(TransactionManager, Speaker[ModbusPDU, Reply]):
     """The heart of pymodbus' client, on a connection that it is given."""
 
@@ -27,7 +33,7 @@ class ModbusClient(TransactionManager, Speaker[ModbusPDU, Reply]):
 
     async def exchange(self, message: ModbusPDU) -> Reply:
         """As `Speaker` has it. pymodbus' own waits in `asyncio.wait_for`, which may lose a cancellation."""
-        message.transaction_id = self.getNextTID()
+        message.transaction_id = next(_transactions)
         self.response_future = self.loop.create_future()
         self.pdu_send(message)
         reply = await self.response_future
