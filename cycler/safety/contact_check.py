@@ -67,12 +67,12 @@ def judge_response(subject: ContactSubject, passive: Passive, charged: Charged, 
     if current_a < FLOWS_RATIO * charged.set_a:
         return _no_current(passive, charged, at_clamp=at_clamp)
     with_current = f"with {_ma(current_a)} flowing"
-    excess_v = 0.0 if charged.output_v is None else charged.output_v - charged.voltage_v
+    excess_v = charged.excess_v or 0.0
     excess_v_max = OUTPUT_EXCESS_V + 2 * subject.channel.voltage_accuracy_v
     if excess_v > excess_v_max:
-        text = f"the output is at {charged.output_v:.3f} V {with_current}, the sense at {charged.voltage_v:.3f} V"
+        text = f"the output is at {charged.voltage_v + excess_v:.3f} V {with_current}, the sense at {charged.voltage_v:.3f} V"
         return refused("SENSE_OPEN", f"{text}: its lead is open")
-    if at_clamp and charged.output_v is not None and excess_v >= -excess_v_max:
+    if at_clamp and charged.excess_v is not None and excess_v >= -excess_v_max:
         text = f"output and sense are both at {charged.voltage_v:.3f} V, the clamp, {with_current}"
         return refused("WRONG_CHEMISTRY", f"{text}: it rises too far for {subject.cell_type.name}")
     if at_clamp:

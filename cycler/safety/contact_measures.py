@@ -41,7 +41,7 @@ class Charged:
     current_a: float  # mean
     moved_ah: float
     voltage_v: float
-    output_v: float | None = None  # at the terminals at its end, where the device measures that
+    excess_v: float | None = None  # output minus sense, the last time that the device measured both
 
     @classmethod
     def of(cls, readings: Sequence[Reading], *, set_a: float, clamp_v: float) -> "Charged":
@@ -50,15 +50,14 @@ class Charged:
         flowing = [reading for reading in valid if reading.regulation not in {"starting", "off"}]
         current_a = fmean(reading.current_a for reading in flowing) if flowing else 0.0
         last = flowing[-1] if flowing else valid[-1] if valid else None
-        measured = [reading for reading in flowing if reading.output_v is not None and not isnan(reading.output_v)]
-        end = measured[-1] if measured else last  # some devices measure their output in some readings only
+        excess_v = [r.output_v - r.voltage_v for r in flowing if r.output_v is not None and not isnan(r.output_v)]
         return cls(
             set_a=set_a,
             clamp_v=clamp_v,
             current_a=current_a,
             moved_ah=current_a * (last.step_time_s if last is not None and flowing else 0.0) / 3600,
-            voltage_v=float("nan") if end is None else end.voltage_v,
-            output_v=measured[-1].output_v if measured else None,
+            voltage_v=float("nan") if last is None else last.voltage_v,
+            excess_v=excess_v[-1] if excess_v else None,
         )
 
 

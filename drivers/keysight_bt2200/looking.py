@@ -8,15 +8,17 @@ from cycler.contract.errors import ProtocolError
 from cycler.contract.sweep import ChannelId
 from drivers.keysight_bt2200 import commands as say
 from drivers.keysight_bt2200.binary_log import BLOCK_BYTES_MAX, DeviceClock, Record, decode
+from drivers.keysight_bt2200.declaration import IDLE_S_MAX
 from drivers.keysight_bt2200.in_force import InForce
 from drivers.keysight_bt2200.mainframe import Mainframe
 from drivers.keysight_bt2200.tracking import Look, Tracker
 from drivers.links.queue import Priority
 
-GAP_S = 2.5  # longer than this between two looks is a gap
+GAP_S = 2.5  # longer than this between two looks is a gap, if something has run …
+REST_GAP_S = 2.0 * IDLE_S_MAX  # … and longer than this at rest, when looks are rare
 LOG_EVERY_S = 3.0  # what it has of the output, nothing else tells; and so it stays short, and its clock known
 LOG_REPLIES_MAX = 30  # of about ten seconds each: a longer gap is not filled whole
-EDGE_S = 0.25  # a record closer than this to a look says nothing new
+EDGE_S = 0.05  # a record closer than this to a look has no place of its own
 LONG_STATES_MAX = 16  # in one look: each costs a question of its own
 
 
@@ -32,17 +34,19 @@ class Looking:
         """The instrument's clock may have begun anew."""
         self._clock = DeviceClock()
         self._last_s: float | None = None
+        self._ran = False
         self._log_s = float("-inf")
 
     async def look(self) -> Sequence[Look]:
         """Oldest first; the last one is the present."""
         present, last_s = await self._present(), self._last_s
         past: Sequence[Look] = ()
-        if last_s is not None and present.taken_s - last_s > GAP_S:
+        gap_s = GAP_S if self._ran or present.running else REST_GAP_S
+        if last_s is not None and present.taken_s - last_s > gap_s:
             past = self._past(await self._whole_log(), last_s, present)
         elif present.taken_s - self._log_s >= LOG_EVERY_S:
             past = self._past((await self._take_log())[-1:], last_s, present)
-        self._last_s = present.taken_s
+        self._last_s, self._ran = present.taken_s, bool(present.running)
         return (*past, present)
 
     async def _present(self) -> Look:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cycler.contract.plugin import Resource
+from cycler.contract.plugin import DeviceSettings, Resource
 from cycler.model.rack import Bay, ChannelRef, PositionId
 from cycler.model.world import WorldDeclaration
 from cycler.record.reader import Reader
@@ -14,9 +14,11 @@ from cycler.results.verdict import JudgedCell
 from cycler.service.configuration import Configuration, DeviceConfiguration
 from cycler.service.lot import finish_runs
 from cycler.service.session import Job, run_session
-from cycler.service.wiring import open_world
+from cycler.service.wiring import load_driver, open_world
 
 IN_PROCESS: Final = "in-process"
+DRIVERS: Final = {"temperature": "sim_temperature", "chamber": "sim_chamber", "digital-io": "sim_io"}
+OPTIONS: Final = {"sim_temperature": {"channels": "32", "sensor": "thermocouple"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,27 +72,34 @@ def ran(configuration: Configuration, declaration: WorldDeclaration, jobs: Seque
 
 
 def without_wires(configuration: Configuration) -> Configuration:
-    """The same rack, with one cycler inside this process in place of all those behind wires, which have a cell each."""
-    behind = [device for device in configuration.devices if not device.settings.resource.in_process]
+    """The same rack with devices inside this process: one cycler for all cells, the others under their own names."""
+    places = [place for bay in configuration.rack.bays.values() for place in bay.positions.values()]
     instead = {
-        device.settings.device: ChannelRef(device=IN_PROCESS, channel=str(number))
-        for number, device in enumerate(behind, 1)
+        channel: ChannelRef(device=IN_PROCESS, channel=str(number))
+        for number, channel in enumerate((channel for place in places for channel in place.channels), 1)
     }
-    settings = replace(
-        behind[0].settings,
-        device=IN_PROCESS,
-        resource=Resource.parse(f"sim:{IN_PROCESS}"),
-        options={"channels": str(len(behind))},
+    kinds = {
+        device.settings.device: load_driver(device.driver).kind_of(device.settings) for device in configuration.devices
+    }
+    rated = next(device.settings for device in configuration.devices if kinds[device.settings.device] == "cycler")
+    cycler = _in_process(replace(rated, device=IN_PROCESS, options={"channels": str(len(instead))}), "sim_cycler")
+    others = (
+        _in_process(replace(device.settings, options=OPTIONS.get(driver, {}), register_map=None), driver)
+        for device in configuration.devices
+        if (driver := DRIVERS.get(kinds[device.settings.device])) is not None
     )
-    cycler = DeviceConfiguration(settings=settings, driver="sim_cycler")
-    others = (device for device in configuration.devices if device.settings.resource.in_process)
     bays = {name: _rewired(bay, instead) for name, bay in configuration.rack.bays.items()}
     return replace(configuration, rack=replace(configuration.rack, bays=bays), devices=(cycler, *others))
 
 
-def _rewired(bay: Bay, instead: Mapping[str, ChannelRef]) -> Bay:
+def _in_process(settings: DeviceSettings, driver: str) -> DeviceConfiguration:
+    resource = Resource.parse(f"sim:{settings.device}")
+    return DeviceConfiguration(settings=replace(settings, resource=resource), driver=driver)
+
+
+def _rewired(bay: Bay, instead: Mapping[ChannelRef, ChannelRef]) -> Bay:
     positions = {
-        at: replace(place, channels=tuple(instead.get(channel.device, channel) for channel in place.channels))
+        at: replace(place, channels=tuple(instead[channel] for channel in place.channels))
         for at, place in bay.positions.items()
     }
     return replace(bay, positions=positions)

@@ -94,7 +94,7 @@ def response(
         current_a=current_a,
         moved_ah=current_a * 30 / 3600,
         voltage_v=rest_v + rise_v,
-        output_v=output_v,
+        excess_v=None if output_v is None else output_v - (rest_v + rise_v),
     )
     return judge_response(of or subject(), Passive(voltage_v=rest_v), charged, fall_v)
 

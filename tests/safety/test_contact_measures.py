@@ -47,7 +47,13 @@ def test_a_micro_charge_is_its_mean_current_and_its_last_voltage() -> None:
     measured = Charged.of([starting, *flowing, reading(40, nan, 0.1)], set_a=0.1, clamp_v=0.74)
     assert measured.current_a == pytest.approx(0.1)
     assert measured.moved_ah == pytest.approx(0.1 * 30 / 3600)
-    assert (measured.voltage_v, measured.output_v) == (pytest.approx(0.54), 0.5)
+    assert (measured.voltage_v, measured.excess_v) == (pytest.approx(0.54), pytest.approx(-0.04))
+
+
+def test_an_output_that_is_measured_in_some_readings_only_is_compared_with_its_own_reading() -> None:
+    rising = [reading(10 * n, 0.24 + 0.1 * n, 0.1, regulation="cc", output_v=0.36 if n == 1 else None) for n in (1, 2)]
+    measured = Charged.of(rising, set_a=0.1, clamp_v=0.74)
+    assert (measured.voltage_v, measured.excess_v) == (pytest.approx(0.44), pytest.approx(0.02))
 
 
 def test_a_charge_that_never_starts_moves_nothing() -> None:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from cycler.contract.register_map import MappedBit, MappedRegister, RegisterMap, RegisterType
+from cycler.contract.register_map import EntryKey, MappedBit, MappedRegister, RegisterMap, RegisterType
 from sims.faults import Faults
 from sims.wire.modbus import DEVICE_FAILURE, ILLEGAL_ADDRESS, ILLEGAL_VALUE, MappedUnit, ModbusException
 from sims.wire.modbus_map.plant import Plant
@@ -45,6 +45,7 @@ class MappedDevice:
         for expected in register_map.expected:
             data = _packed(expected.type, expected.value)
             self._constants[expected.function] |= _laid_out(expected.address, data, register_map.word_order)
+        self._shown: dict[EntryKey, tuple[float, dict[int, int]]] = {}  # most values stay for a while
         self._loop = asyncio.get_running_loop()
         self._heard_s = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -78,7 +79,7 @@ class MappedDevice:
             if bit is not None:
                 image[place] = bit.on if self._state(bit) else bit.off
             elif register is not None and place not in image:
-                image |= _laid_out(register.address, _data(register, self._number(register)), self._map.word_order)
+                image |= self._words(register)
             elif bits := self._packed_bits.get((function, place)):
                 image[place] = sum(self._state(bit) << (bit.bit or 0) for bit in bits)
         try:
@@ -120,6 +121,14 @@ class MappedDevice:
             return self._bits[function, place]
         except KeyError:
             raise ModbusException(ILLEGAL_ADDRESS) from None
+
+    def _words(self, register: MappedRegister) -> Mapping[int, int]:
+        value = self._number(register)
+        before = self._shown.get(register.key)
+        if before is None or before[0] != value:
+            words = _laid_out(register.address, _data(register, value), self._map.word_order)
+            before = self._shown[register.key] = value, words
+        return before[1]
 
     def _number(self, register: MappedRegister) -> float:
         if register.key == WATCHDOG:
