@@ -48,6 +48,7 @@ class Standing(Present):
         "_rail",
         "_run",
         "_step",
+        "_voltage_accuracy_v",
     )
 
     def __init__(
@@ -62,6 +63,7 @@ class Standing(Present):
         self._credible_a = CREDIBLE_RATIO * max(channel.charge_current_a_max, channel.discharge_current_a_max)
         self._band_v = max(IN_BAND_V_MIN, 2 * channel.voltage_accuracy_v + 3 * channel.voltage_noise_v)
         self._current_accuracy_a = channel.current_accuracy_a
+        self._voltage_accuracy_v = channel.voltage_accuracy_v
         self._rail = GuardRail(channel, temperature_measured=temperature_measured)
         self._run = self._begun(nan)
         self._step: StepInForce | None = None

@@ -310,7 +310,7 @@ class StepMachine(Course):
             return
         progress, cell_type = step.progress, self._plan.cell_type
         progress.contact_looks -= 1
-        verdict = judge_first_current(cell_type, reading)
+        verdict = judge_first_current(cell_type, reading, voltage_accuracy_v=self._voltage_accuracy_v)
         if verdict is None:
             return
         is_confirmed = progress.contact_ohm is not None

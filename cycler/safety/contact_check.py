@@ -96,15 +96,18 @@ def judge_empty(channel: ChannelRange, passive: Passive) -> ContactVerdict:
     return refused("UNEXPECTED_CELL", f"{passive.voltage_v:.3f} V where the tray has no cell")
 
 
-def judge_first_current(cell_type: CellType, reading: Reading) -> ContactVerdict | None:
-    """The contacts by output minus sense, at a real current; None where this reading cannot tell."""
+def judge_first_current(cell_type: CellType, reading: Reading, *, voltage_accuracy_v: float) -> ContactVerdict | None:
+    """The contacts by output minus sense, at a real current; None where this reading cannot tell.
+
+    They are bad where they are worse than the limit by more than both voltages can be off.
+    """
     contact_ohm = contact_resistance_ohm(cell_type, reading)
     if contact_ohm is None:
         return None
     band = cell_type.limits.get("contact_ohm")
     limit_ohm = CONTACT_OHM_MAX if band is None or band.high is None else band.high
     text = f"contacts of {1e3 * contact_ohm:.2f} mOhm at {abs(reading.current_a):.3g} A"
-    if contact_ohm > limit_ohm:
+    if contact_ohm > limit_ohm + 2 * voltage_accuracy_v / abs(reading.current_a):
         return refused("BAD_CONTACT", f"{text}, more than {1e3 * limit_ohm:.2f} mOhm")
     return ContactVerdict(code=None, text=text, current_allowed=True)
 

@@ -1,6 +1,7 @@
 """Trays of simulated cells, run without a wire in virtual time; every cell is judged as a user's would be."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,7 +73,8 @@ def ran(configuration: Configuration, declaration: WorldDeclaration, jobs: Seque
 
 
 def without_wires(configuration: Configuration) -> Configuration:
-    """The same rack with devices inside this process: one cycler for all cells, the others under their own names."""
+    """The same rack with devices inside this process: one cycler, as good as the one that most cells are behind, the others
+    under their own names."""
     places = [place for bay in configuration.rack.bays.values() for place in bay.positions.values()]
     instead = {
         channel: ChannelRef(device=IN_PROCESS, channel=str(number))
@@ -81,7 +83,8 @@ def without_wires(configuration: Configuration) -> Configuration:
     kinds = {
         device.settings.device: load_driver(device.driver).kind_of(device.settings) for device in configuration.devices
     }
-    rated = next(device.settings for device in configuration.devices if kinds[device.settings.device] == "cycler")
+    (most, _), *_ = Counter(channel.device for place in places for channel in place.channels).most_common()
+    rated = next(device.settings for device in configuration.devices if device.settings.device == most)
     cycler = _in_process(replace(rated, device=IN_PROCESS, options={"channels": str(len(instead))}), "sim_cycler")
     others = (
         _in_process(replace(device.settings, options=OPTIONS.get(driver, {}), register_map=None), driver)

@@ -332,12 +332,20 @@ def reading(*, current_a: float, output_v: float | None) -> Reading:
 def test_bad_contacts_show_at_the_first_real_current(sign: int) -> None:
     def at(contact_ohm: float, current_a: float = 0.5) -> ContactVerdict | None:
         flowing_a = sign * current_a
-        return judge_first_current(cell_type(), reading(current_a=flowing_a, output_v=3.5 + flowing_a * contact_ohm))
+        there = reading(current_a=flowing_a, output_v=3.5 + flowing_a * contact_ohm)
+        return judge_first_current(cell_type(), there, voltage_accuracy_v=0.0)
 
     good, bad = at(0.0049), at(0.0051)
     assert good is not None and good.code is None and good.text == "contacts of 4.90 mOhm at 0.5 A"
     assert bad is not None and bad.code == "BAD_CONTACT" and not bad.current_allowed
     assert at(0.0051, current_a=0.499) is None
+
+
+def test_contacts_are_not_called_bad_by_what_the_instrument_may_be_off() -> None:
+    for contact_ohm, code in ((0.0249, None), (0.0251, "BAD_CONTACT")):
+        there = reading(current_a=0.5, output_v=3.5 + 0.5 * contact_ohm)
+        verdict = judge_first_current(cell_type(), there, voltage_accuracy_v=0.005)
+        assert verdict is not None and verdict.code == code
 
 
 def test_contacts_cannot_be_judged_without_an_output_voltage() -> None:
@@ -348,7 +356,7 @@ def test_contacts_cannot_be_judged_without_an_output_voltage() -> None:
 
 def test_the_limit_of_the_contacts_is_the_cell_types() -> None:
     strict = replace(cell_type(), limits={"contact_ohm": Band(high=0.002)})
-    verdict = judge_first_current(strict, reading(current_a=1.0, output_v=3.503))
+    verdict = judge_first_current(strict, reading(current_a=1.0, output_v=3.503), voltage_accuracy_v=0.0)
     assert verdict is not None and verdict.code == "BAD_CONTACT"
 
 
