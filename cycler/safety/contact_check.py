@@ -70,7 +70,8 @@ def judge_response(subject: ContactSubject, passive: Passive, charged: Charged, 
     excess_v = charged.excess_v or 0.0
     excess_v_max = OUTPUT_EXCESS_V + 2 * subject.channel.voltage_accuracy_v
     if excess_v > excess_v_max:
-        text = f"the output is at {charged.voltage_v + excess_v:.3f} V {with_current}, the sense at {charged.voltage_v:.3f} V"
+        output_v = charged.voltage_v + excess_v
+        text = f"the output is at {output_v:.3f} V {with_current}, the sense at {charged.voltage_v:.3f} V"
         return refused("SENSE_OPEN", f"{text}: its lead is open")
     if at_clamp and charged.excess_v is not None and excess_v >= -excess_v_max:
         text = f"output and sense are both at {charged.voltage_v:.3f} V, the clamp, {with_current}"

@@ -62,3 +62,25 @@ def test_the_fast_rate_is_never_slower_than_the_period() -> None:
         beat.hurry(fast=True)
 
     assert times(3, hurry, period_s=0.5, fast_s=2.0) == [0.5, 1.0, 1.5]
+
+
+def test_while_nothing_is_expected_beats_are_rare_and_the_first_thing_due_is_in_time() -> None:
+    async def calm(beat: Beat, _number: int) -> None:
+        beat.calm(until_s=12.3)
+
+    assert times(6, calm, calm_s=5.0) == [1.0, 5.0, 10.0, 12.3, 13.0, 14.0]
+
+
+def test_a_calm_beat_hurries_as_soon_as_it_is_told_to() -> None:
+    async def calm(beat: Beat, number: int) -> None:
+        beat.calm(until_s=100.0)
+        beat.hurry(fast=number == 1)
+
+    assert times(4, calm, calm_s=5.0) == [1.0, 5.0, 5.1, 10.0]
+
+
+def test_a_calm_beat_is_never_faster_than_the_usual_one() -> None:
+    async def calm(beat: Beat, _number: int) -> None:
+        beat.calm(until_s=100.0)
+
+    assert times(3, calm, calm_s=0.2) == [1.0, 2.0, 3.0]

@@ -73,8 +73,8 @@ def ran(configuration: Configuration, declaration: WorldDeclaration, jobs: Seque
 
 
 def without_wires(configuration: Configuration) -> Configuration:
-    """The same rack with devices inside this process: one cycler, as good as the one that most cells are behind, the others
-    under their own names."""
+    """The same rack with devices inside this process, under their own names; but one cycler for all cells, as good as
+    the one that most of them are behind."""
     places = [place for bay in configuration.rack.bays.values() for place in bay.positions.values()]
     instead = {
         channel: ChannelRef(device=IN_PROCESS, channel=str(number))

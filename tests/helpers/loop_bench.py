@@ -111,13 +111,12 @@ def utcnow() -> datetime:
 
 @asynccontextmanager
 async def loop_bench(
-    store: Path, *, author: Callable[[CyclerDriver], CyclerDriver] = lambda driver: driver
+    store: Path, *, author: Callable[[CyclerDriver], CyclerDriver] = lambda driver: driver, autonomous: bool = False
 ) -> AsyncIterator[LoopBench]:
     """The loop runs as long as the context is open. `author` may put a driver of its own around the good one."""
+    options = {"channels": "2", "errors": "none", "autonomous": "true" if autonomous else "false"}
     world, disk = BenchWorld(), Disk()
-    settings = DeviceSettings(
-        device=DEVICE, resource=Resource.parse("sim:cyc-01"), options={"channels": "2", "errors": "none"}
-    )
+    settings = DeviceSettings(device=DEVICE, resource=Resource.parse("sim:cyc-01"), options=options)
     driver = author(open_cycler(settings, Surroundings(utcnow=utcnow, world=world)))
     failures: list[str] = []
     recorder = Recorder(Journal(store, rack="R1", opened_utc=BEGAN_UTC), run_blocking=disk, on_failure=failures.append)
