@@ -1,4 +1,4 @@
-"""`cycler demo`: three trays of cells, one of them behind its real wire protocol, formed and graded in virtual time."""
+"""`cycler demo`: three trays of cells, behind real instruments' protocols, formed and graded in virtual time."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ def demo(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 if cells were rejected.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """A simulated rack grades a tray of NMC cells over Modbus TCP and forms one of LCO and one of LFP."""
+    """A simulated rack grades a tray of NMC cells and forms one of LCO and one of LFP, over its instruments' wires."""
     with explained(as_json=json):
         from cycler.cli.demo_run import run_demo  # noqa: PLC0415 (help must not wait for it)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cycler.cli.errors import explained
+from cycler.contract.plugin import IN_PROCESS
 
 app = typer.Typer(help="Installed drivers, and what answers at an address.", rich_markup_mode=None)
 
@@ -24,7 +25,8 @@ def list_drivers(json: AsJson = False) -> None:
             sys.stdout.write(json_module.dumps({"drivers": facts}, indent=2) + "\n")
             return
         for fact in facts:
-            confirmed = "" if fact["confirmed_on_hardware"] else "  (never confirmed on hardware)"
+            is_real = fact["schemes"] != [IN_PROCESS]
+            confirmed = "  (never confirmed on hardware)" if is_real and not fact["confirmed_on_hardware"] else ""
             sys.stdout.write(f"{fact['name']:<16} {fact['kind']:<12} {', '.join(fact['schemes'])}{confirmed}\n")
             sys.stdout.write(f"{'':<16} {fact['summary']}\n")
 

@@ -73,11 +73,11 @@ def _table(lot: Lot) -> Table:
 
 def _why(lot: Lot, cell: JudgedCell) -> str:
     """What was expected and what came, in words."""
-    found = [
-        f"{finding.title}. {finding.came} Expected: {finding.expected} {finding.to_do}"
-        for finding in lot.findings(cell)
-    ]
-    return " ".join(found)
+    found = []
+    for finding in lot.findings(cell):
+        expected = f"Expected: {finding.expected}" if finding.expected else ""
+        found += [f"{finding.title}.", finding.came, expected, finding.to_do]
+    return " ".join(part for part in found if part)
 
 
 def _times(value: float | None, factor: float) -> float | None:

@@ -45,7 +45,7 @@ class Finding:
 
     code: str
     title: str
-    expected: str
+    expected: str  # empty where it goes without saying
     came: str
     to_do: str
     step_counts: tuple[int, ...] = ()
@@ -96,13 +96,14 @@ def _of_sign(sign: Sign) -> Finding:
 
 
 def _of_end(code: str, record: CellRecord) -> Finding:
-    meant = reason(code)
+    meant, not_started = reason(code), record.outcome.ended == "not-started"
+    no_code = "not started" if not_started else "the recipe's own limit"
     return Finding(
         code=code,
-        title=meant.words if code else "the recipe's own limit",
-        expected="The recipe runs to its end.",
+        title=meant.words if code else no_code,
+        expected="",  # that the recipe runs to its end says nothing
         came=" ".join(part for part in (_sentence(record.outcome.detail), _last_step(record.steps)) if part),
-        to_do=meant.to_do,
+        to_do="Mend what is named and start it again." if not_started and not code else meant.to_do,
         step_counts=tuple(step.step_count for step in record.steps[-1:]),
     )
 

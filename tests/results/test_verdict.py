@@ -335,3 +335,9 @@ def test_a_trip_is_told_with_its_name_and_where_the_step_stood() -> None:
 def test_a_cell_that_failed_without_a_code_has_a_finding_all_the_same() -> None:
     (finding,) = findings(judged_of([CHARGE], stopped("failed", None)), [])
     assert finding.title == "the recipe's own limit"
+
+
+def test_a_cell_that_was_refused_for_the_racks_sake_is_said_to_be_not_started() -> None:
+    (finding,) = findings(judged_of([], replace(stopped("not-started", None), detail="the channel cannot.")), [])
+    assert finding.title == "not started"
+    assert finding.to_do == "Mend what is named and start it again."
