@@ -47,6 +47,8 @@ def probe_resource(text: str, driver: str | None) -> dict[str, Any]:
     drivers = {name: load_driver(name) for name in names}
     # One that has to be told everything by a register map recognises nobody.
     candidates = [name for name, each in drivers.items() if each.kind and resource.scheme in each.schemes]
+    if driver is not None and not candidates and resource.scheme in drivers[driver].schemes:
+        raise NotInstalled(f"the driver {driver} identifies nobody by itself: a register map says what stands where")
     if not candidates:
         schemes = sorted({s for name in names for s in load_driver(name).schemes if s != IN_PROCESS}) or ["none"]
         who = f"the driver {driver} does not open" if driver else "no installed driver opens"

@@ -110,11 +110,13 @@ class EspecP300:
     async def set_limits(self, *, temperature_degc_min: float, temperature_degc_max: float) -> None:
         """In tenths of a degree, rounded inwards."""
         mark = self._offs.mark(CHAMBER)
-        if not (math.isfinite(temperature_degc_min) and temperature_degc_min < temperature_degc_max < math.inf):
+        low_degc, high_degc = math.nan, math.nan
+        if math.isfinite(temperature_degc_min) and math.isfinite(temperature_degc_max):
+            low_degc = math.ceil(10.0 * temperature_degc_min - 1e-6) / 10.0
+            high_degc = math.floor(10.0 * temperature_degc_max + 1e-6) / 10.0
+        if not low_degc < high_degc:
             ordered = f"{temperature_degc_min:g} and {temperature_degc_max:g} degC"
             raise DeviceFault(self._device, f"limits of {ordered} leave nothing between them")
-        low_degc = math.ceil(10.0 * temperature_degc_min - 1e-6) / 10.0
-        high_degc = math.floor(10.0 * temperature_degc_max + 1e-6) / 10.0
         async with self._orders:
             shown = await self._ask(cmd.TEMPERATURES, cmd.temperatures, Priority.ORDER)
             steps = [cmd.high_limit(high_degc), cmd.low_limit(low_degc)]

@@ -18,6 +18,8 @@ from drivers.modbus_map.in_force import InForce
 from drivers.modbus_map.mapped import Mapped
 from drivers.modbus_map.orders import capabilities_of, refusal
 
+OFF_S_MAX = 2.0  # then one more channel at most is tried over it
+
 
 class MappedCycler:
     """A `CyclerDriver`. As long as its map is not commissioned, it reads and switches off, and energises nothing."""
@@ -115,17 +117,21 @@ class MappedCycler:
         return answers
 
     async def make_safe(self, channels: Collection[ChannelId]) -> None:
-        """Outputs off, seen to be so. A lost connection is opened once more for it."""
-        known = [channel for channel in channels if channel in self._channels]
+        """Outputs off, seen to be so. A lost connection is opened once more for it, and a wire that stays dead is given
+        up after `OFF_S_MAX`: whoever can open a contactor instead waits for it."""
+        known = [channel for channel in self._channels if channel in channels]
         self._offs.raise_for(known)
         for channel in known:
             self._in_force.pop(channel, None)
         failed: DeviceError | None = None
+        deadline_s = asyncio.get_running_loop().time() + OFF_S_MAX
         for channel in known:
             try:
                 await self._switch_off(channel)
             except DeviceError as error:
                 failed = failed or error
+                if isinstance(error, LinkError) and asyncio.get_running_loop().time() >= deadline_s:
+                    break
         if failed is not None:
             raise failed
         self._refuse_unknown(channels)
@@ -148,6 +154,8 @@ class MappedCycler:
             return self._offs.overtook(channel, mark)
 
         (phase,), limits = order.phases, order.limits
+        if order.energises:
+            await self._mapped.check_watchdog(self._watchdog)
         with self._order_lost_on_failure(channel):
             if order.energises:
                 phase, limits = await self._channels[channel].lead(order, overtaken)

@@ -78,6 +78,8 @@ class MappedIo:
         async with self._writing:
             try:
                 for line, on in sorted(outputs.items(), key=lambda item: item[1]):
+                    if on:
+                        await self._mapped.check_watchdog(self._watchdog)
                     await self._outputs.write(self._keys[line], on, Priority.ORDER, unless=overtaken)
                 await self._confirm(outputs, Priority.ORDER)
             except (Withdrawn, DeviceFault):

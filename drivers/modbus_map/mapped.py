@@ -70,6 +70,16 @@ class Mapped:
             )
         return Watchdog(watches="host", timeout_s=found_s, proven=self.map.commissioned is not None)
 
+    async def check_watchdog(self, armed: Watchdog | None) -> None:
+        """Raises `DeviceFault` where it is not the one of commissioning any more: a device that was without power for a
+        moment may have forgotten it, and over a connection that was opened again nobody notices."""
+        if armed is None:
+            return
+        found_s = (await self._watchdog.read(Priority.ORDER))[WATCHDOG, None]
+        if found_s != armed.timeout_s:
+            text = f"its watchdog is {found_s:g} s, {armed.timeout_s:g} s was set at commissioning: commission it again"
+            raise DeviceFault(self.device, text)
+
     def utc_at(self, then_s: float) -> datetime:
         """The wall clock at an instant of the loop's."""
         return self._utcnow() - timedelta(seconds=asyncio.get_running_loop().time() - then_s)

@@ -8,7 +8,7 @@ from typing import cast
 from cycler.contract.plugin import DeviceSettings
 from drivers.moxa_iologik.registers import MODELS, WordOrder
 
-_KEYS = ("model", "dio_outputs", "watchdog", "watchdog_proof", "safe_status", "word_order", "AI0 … AI7")
+_KEYS = ("model", "dio_outputs", "watchdog", "watchdog_proof", "safe_status", "word_order")
 _ANALOGUE = re.compile(r"AI([0-7])")
 _QUANTITY = re.compile(r"(\d+(?:\.\d*)?)\s*([A-Za-z]+)")
 
@@ -54,7 +54,8 @@ def parse_options(settings: DeviceSettings) -> Options:
         },
     )
     if given:
-        raise ValueError(f"{device}: option {min(given)!r} is unknown; there are {', '.join(_KEYS)}")
+        known = [*_KEYS, *([f"AI0 … AI{analogue - 1}"] if analogue else [])]
+        raise ValueError(f"{device}: option {min(given)!r} is unknown; there are {', '.join(known)}")
     return options
 
 

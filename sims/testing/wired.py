@@ -19,6 +19,7 @@ T = TypeVar("T")
 DEVICE = "dut"
 BEGINNING_UTC = datetime(2026, 1, 1, tzinfo=UTC)
 DYING_S = 1.0  # in which what was under way on the wire ends
+RESTART_S = 0.1
 
 
 def utcnow() -> datetime:
@@ -35,6 +36,7 @@ class WiredSubject:
 
     call_s_max = 5.0
     driver: ClassVar[Driver]
+    sort = ""  # its own faults are those that `sims.faults.POSSIBLE` has for this sort
     simulate: ClassVar[Callable[..., Any]]
     resource: ClassVar[str]
     options: ClassVar[Mapping[str, str]] = {}
@@ -56,7 +58,7 @@ class WiredSubject:
     @property
     def troubles(self) -> Troubles:
         """All that can happen to its wire."""
-        return troubles(self.faults, driver="", scheme=self.where.scheme)
+        return troubles(self.faults, driver=self.sort, scheme=self.where.scheme)
 
     def open(self) -> Any:
         """A driver that has not been connected yet."""
@@ -104,3 +106,12 @@ class WiredSubject:
         """The device loses its power and gets it back."""
         await self.simulator.aclose()
         await self.simulator.start()
+
+
+class LastingSubject(WiredSubject):
+    """Its device lasts when the power goes, with what it keeps without: its simulator has a `restart`."""
+
+    async def restart(self) -> None:
+        """The device loses its power and gets it back."""
+        self.simulator.restart()
+        await asyncio.sleep(RESTART_S)

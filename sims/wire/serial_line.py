@@ -23,14 +23,15 @@ class SerialLine(asyncio.Transport):
 
     def open(self) -> None:
         """Raises `OSError` where something lies at the path, or nothing may be put there."""
+        # Before the pty is there, which may get the same number.
+        if self._path.is_symlink() and not self._path.exists():  # left behind by one who was killed
+            self._path.unlink()
         # The near end stays open here too: without it the far end would hang up whenever a host goes.
         self._far, self._near = pty.openpty()
         tty.setraw(self._near)
         os.set_blocking(self._far, False)
         self._name = os.ttyname(self._near)
         try:
-            if self._path.is_symlink() and not self._path.exists():  # left behind by one who was killed
-                self._path.unlink()
             self._path.symlink_to(self._name)
         except OSError:
             self._close_ends()

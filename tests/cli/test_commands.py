@@ -243,6 +243,7 @@ def test_an_address_where_nobody_answers_is_unreachable() -> None:
         (["modbus-tcp://127.0.0.1:99999"], "'modbus-tcp://127.0.0.1:99999': Port out of range"),
         (["modbus-tcp://127.0.0.1:1", "--driver", "ea_psd"], "no driver 'ea_psd' is installed: did you mean ea_psb?"),
         (["modbus-tcp://127.0.0.1:1", "--driver", "sim_io"], "the driver sim_io does not open modbus-tcp addresses"),
+        (["modbus-tcp://127.0.0.1:1", "--driver", "modbus_map"], "the driver modbus_map identifies nobody by itself"),
     ],
 )
 def test_an_address_that_cannot_be_probed_is_refused(arguments: list[str], message: str) -> None:

@@ -14,7 +14,7 @@ class PsbLoopbackSubject(PsbScpiLineSubject):
     def __init__(self) -> None:
         self.resource = f"modbus-tcp://127.0.0.1:{free_port()}?scpi={free_port()}"
         super().__init__()
-        self._network: Any = None
+        self.network: Any = None
 
 
 class TestEaPsbOverRealSockets(CyclerContract):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_chambers import BEGINNING_UTC, P300LineSubject, P300Subject
+from wire_chambers import P300LineSubject, P300Subject
 
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
@@ -17,6 +17,7 @@ from cycler.contract.suite.scenario import At, commissioned_device
 from drivers.espec_p300 import commands as cmd
 from drivers.espec_p300.driver import DRIVER, EspecP300
 from sims.network import Address
+from sims.testing.wired import BEGINNING_UTC
 from sims.wire.espec_p300.device import P300Model
 
 WIRES = [P300Subject, P300LineSubject]
@@ -151,7 +152,9 @@ def test_limits_move_past_each_other_in_either_direction_and_are_rounded_inwards
     on(subject, test)
 
 
-@pytest.mark.parametrize("limits", [(10.0, 10.0), (math.nan, 40.0), (10.0, math.nan), (-math.inf, 40.0)])
+@pytest.mark.parametrize(
+    "limits", [(10.0, 10.0), (math.nan, 40.0), (10.0, math.nan), (-math.inf, 40.0), (20.01, 20.04), (20.01, 20.14)]
+)
 def test_limits_that_cannot_be_are_refused(limits: tuple[float, float]) -> None:
     subject = P300Subject()
 

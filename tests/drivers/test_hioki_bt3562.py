@@ -10,7 +10,6 @@ import pytest
 from hioki_subject import DEVICE, HiokiSubject
 from hypothesis import given
 from hypothesis import strategies as st
-from loop_clock import utcnow
 
 from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
 from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
@@ -20,6 +19,7 @@ from drivers.hioki_bt3562.settings import Setting
 from drivers.hioki_bt3562.values import parse_pair, parse_value
 from sims.faults import Faults
 from sims.loop import VirtualLoop, run_on
+from sims.testing.wired import utcnow
 from sims.wire.hioki_bt3562.device import HiokiDevice
 from sims.wire.hioki_bt3562.simulator import HiokiSimulator
 from sims.wire.hioki_bt3562.values import RESISTANCE_RANGES, VOLTAGE_RANGES
@@ -57,7 +57,7 @@ def test_another_instrument_at_the_address_is_named(answer: bytes) -> None:
 
     async def scenario() -> None:
         subject.simulator.instead = lambda line, reply: answer
-        with pytest.raises(ProtocolError, match=r"hioki-01: .* answers, expected a Hioki BT3561A"):
+        with pytest.raises(ProtocolError, match=r"dut: .* answers, expected a Hioki BT3561A"):
             await subject.open().connect()
 
     subject.run(scenario())
@@ -205,7 +205,7 @@ def test_an_answer_that_makes_no_sense_is_an_error(answer: bytes) -> None:
     async def scenario() -> None:
         driver = await ready(subject)
         subject.simulator.instead = lambda line, reply: answer
-        with pytest.raises(ProtocolError, match="hioki-01: it measured"):
+        with pytest.raises(ProtocolError, match="dut: it measured"):
             await driver.measure(ONE, KINDS)
         await driver.aclose()
 

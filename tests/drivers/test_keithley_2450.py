@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from keithley_subject import DEVICE, KeithleySubject, Reply
-from loop_clock import utcnow
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import ApplyResult, CyclerDriver
@@ -23,6 +22,7 @@ from drivers.keithley_2450 import commands as cmd
 from drivers.keithley_2450.declaration import Scale, offline_facts
 from drivers.keithley_2450.driver import DRIVER, Keithley2450
 from drivers.keithley_2450.settings import Number, Range, Word
+from sims.testing.wired import utcnow
 from sims.wire.keithley_2450.settings import MODELS
 
 ONE = ChannelId("1")
@@ -122,7 +122,7 @@ def test_another_command_set_is_refused_and_named_with_what_mends_it(language: s
     subject = KeithleySubject(language=language)
 
     async def scenario() -> None:
-        with pytest.raises(ProtocolError, match=rf"smu-01.*{language}.*LANG SCPI"):
+        with pytest.raises(ProtocolError, match=rf"dut.*{language}.*LANG SCPI"):
             await subject.open().connect()
 
     subject.run(scenario())
@@ -132,7 +132,7 @@ def test_another_instrument_at_the_address_is_named() -> None:
     subject = KeithleySubject(model=replace(MODELS["2450"], name="DMM6500"))
 
     async def scenario() -> None:
-        with pytest.raises(ProtocolError, match=r"smu-01: .*MODEL DMM6500.*expected a Keithley 2450, 2460, 2461"):
+        with pytest.raises(ProtocolError, match=r"dut: .*MODEL DMM6500.*expected a Keithley 2450, 2460, 2461"):
             await subject.open().connect()
 
     subject.run(scenario())
@@ -195,7 +195,7 @@ def test_an_answer_that_makes_no_sense_is_an_error_that_quotes_it(answer: bytes,
         driver = await ready(subject)
         await must(driver, charge())
         subject.simulator.instead = lambda line, reply: answer if line.startswith(of.encode()) else reply
-        with pytest.raises(ProtocolError, match=r"smu-01: answered .*expected"):
+        with pytest.raises(ProtocolError, match=r"dut: answered .*expected"):
             await driver.read()
         subject.simulator.instead = lambda line, reply: reply
         await driver.make_safe([ONE])

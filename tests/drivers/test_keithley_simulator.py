@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loop_clock import utcnow
 
 from cycler.contract.plugin import Resource
 from sims.faults import Faults
 from sims.loop import VirtualLoop, run_on, run_virtual
 from sims.network import MemoryNetwork
 from sims.testing.bench import BenchCell
+from sims.testing.wired import utcnow
 from sims.wire.keithley_2450.device import SmuDevice
 from sims.wire.keithley_2450.scpi import answer
 from sims.wire.keithley_2450.settings import MODELS

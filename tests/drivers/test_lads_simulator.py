@@ -8,12 +8,13 @@ import pytest
 from asyncua import Client, Node, ua
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lads_bench import BEGINNING_UTC, HOST, PORT, URL, LadsBench, lads_bench
+from lads_bench import HOST, PORT, URL, LadsBench, lads_bench
 from world_bench import at, run, world
 
 from cycler.contract.plugin import Resource
 from cycler.contract.world import SimulatedDevice
 from sims.loop import run_virtual
+from sims.testing.wired import BEGINNING_UTC
 from sims.wire.lads_thermal.device import LOCK_S, State
 from sims.wire.lads_thermal.server import ACTIVATION_S, CONNECTIONS_MAX
 from sims.wire.lads_thermal.simulator import simulate

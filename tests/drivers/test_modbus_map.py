@@ -2,9 +2,10 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from map_subjects import (
@@ -19,7 +20,7 @@ from map_subjects import (
 )
 
 from cycler.contract.capabilities import Watchdog
-from cycler.contract.errors import DeviceFault, ProtocolError
+from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
 from cycler.contract.order import Applied, DeviceLimits, Order, Phase
 from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
 from cycler.contract.register_map import ExpectedValue, MapError, MapKind, RegisterMap
@@ -161,7 +162,8 @@ def test_what_can_be_switched_is_an_output() -> None:
         await driver.commission()
         asked = requests(subject)
         await driver.write({"DO2": True, "DO1": False})
-        assert asked[:2] == [bytes.fromhex("05 0001 0000"), bytes.fromhex("06 0008 00FF")]
+        off, watchdog, on = (bytes.fromhex(each) for each in ("05 0001 0000", "03 0010 0001", "06 0008 00FF"))
+        assert asked[:3] == [off, watchdog, on]
         await driver.aclose()
 
     subject.run(scenario())
@@ -535,3 +537,75 @@ def test_the_rack_file_knows_channels_lines_and_range_from_the_map() -> None:
     assert cycler.channels == ("1", "2")
     assert cycler.range is not None
     assert (cycler.range.voltage_v_max, cycler.range.charge_current_a_max) == (6.0, 10.0)
+
+
+def test_an_off_of_many_channels_over_a_dead_wire_is_given_up_in_time_for_a_contactor() -> None:
+    subject = MapCyclerSubject()
+    channels = [ChannelId(str(number)) for number in range(1, 17)]
+
+    def many(entries: Sequence[Any]) -> tuple[Any, ...]:
+        of_one = [entry for entry in entries if entry.channel == ONE]
+        return (
+            *(entry for entry in entries if entry.channel is None),
+            *(
+                replace(entry, channel=channel, address=entry.address + 100 * at)
+                for at, channel in enumerate(channels)
+                for entry in of_one
+            ),
+        )
+
+    driver = subject.open(registers=many(subject.map.registers), bits=many(subject.map.bits))
+
+    async def scenario() -> None:
+        subject.faults.begin("no-reply")
+        clock = asyncio.get_running_loop().time
+        begin_s = clock()
+        with pytest.raises(LinkError, match="no answer to the write of off"):
+            await driver.make_safe(channels)
+        assert clock() - begin_s <= subject.call_s_max
+        await driver.aclose()
+
+    subject.run(scenario())
+
+
+def test_a_cycler_whose_watchdog_was_lost_in_a_restart_is_not_driven_before_it_is_commissioned_again() -> None:
+    subject = MapCyclerSubject()
+
+    async def scenario() -> None:
+        driver = await ready(subject)
+        subject.simulator.restart()
+        with pytest.raises(LinkError):
+            await driver.read()
+        refused = await answer(driver, CHARGE)
+        assert isinstance(refused, DeviceFault)
+        assert "its watchdog is 0 s, 2 s was set at commissioning: commission it again" in str(refused)
+        assert not subject.output(ONE).closed
+        await driver.commission()
+        assert isinstance(await answer(driver, CHARGE), Applied)
+        await driver.make_safe([ONE])
+        await driver.aclose()
+
+    subject.run(scenario())
+
+
+def test_outputs_whose_watchdog_was_lost_in_a_restart_are_switched_on_only_after_it_is_commissioned_again() -> None:
+    subject = MapIoSubject()
+
+    async def scenario() -> None:
+        driver = subject.open()
+        await driver.connect()
+        await driver.commission()
+        line = driver.capabilities.outputs[0]
+        subject.simulator.restart()
+        with pytest.raises(LinkError):
+            await driver.read()
+        with pytest.raises(DeviceFault, match="its watchdog is 0 s, 3 s was set at commissioning"):
+            await driver.write({line: True})
+        assert not subject.output(line)
+        await driver.write({line: False})
+        await driver.commission()
+        await driver.write({line: True})
+        assert subject.output(line)
+        await driver.aclose()
+
+    subject.run(scenario())

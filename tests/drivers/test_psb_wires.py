@@ -351,7 +351,7 @@ def test_on_a_serial_port_it_leaves_the_longer_gap_and_says_how_long_things_take
         subject = PsbRtuLineSubject()
         clock, heard_s = asyncio.get_running_loop().time, []
         subject.watch(lambda: heard_s.append(clock()))
-        await subject._simulator.start()
+        await subject.simulator.start()
         driver = subject.open()
         await driver.connect()
         await driver.commission()
@@ -362,7 +362,7 @@ def test_on_a_serial_port_it_leaves_the_longer_gap_and_says_how_long_things_take
         assert (clock() - began_s) / 10 <= driver.capabilities.sweep_time_s < 0.05
         assert driver.capabilities.order_time_s > driver.capabilities.sweep_time_s
         await driver.aclose()
-        await subject._simulator.aclose()
+        await subject.simulator.aclose()
 
     run_virtual(main())
 

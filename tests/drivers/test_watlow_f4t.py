@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wire_chambers import (
-    BEGINNING_UTC,
     F4tCascadeSubject,
     F4tLineSubject,
     F4tRtuSubject,
@@ -26,6 +25,7 @@ from drivers.watlow_f4t.access import from_words, to_words
 from drivers.watlow_f4t.driver import DRIVER, WatlowF4t
 from drivers.watlow_f4t.language import sensible_degc
 from sims.network import Address
+from sims.testing.wired import BEGINNING_UTC
 from sims.wire.watlow_f4t.device import Mode, Profile, RampAction
 
 WIRES = [F4tSubject, F4tRtuSubject, F4tScpiSubject, F4tCascadeSubject, F4tLineSubject]

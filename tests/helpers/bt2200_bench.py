@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loop_clock import utcnow
-
 from cycler.contract.order import Applied, DeviceLimits, Order, Phase
 from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
 from cycler.contract.sweep import ChannelId, Reading
@@ -15,6 +13,7 @@ from drivers.keysight_bt2200.driver import KeysightBt2200
 from sims.faults import Faults
 from sims.network import Address, MemoryNetwork
 from sims.testing.bench import BenchCell, BenchWorld
+from sims.testing.wired import utcnow
 from sims.wire.keysight_bt2200.device import Bt2200, Cell
 from sims.wire.keysight_bt2200.simulator import Bt2200Simulator
 from sims.wire.keysight_bt2200.traits import Traits

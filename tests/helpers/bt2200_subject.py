@@ -1,29 +1,21 @@
 """A BT2200 behind its wire, for the contract suite: three channels of one card, the rest of the mainframe idle."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
-from loop_clock import utcnow
-
-from cycler.contract.devices import CyclerDriver
-from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
+from cycler.contract.plugin import DeviceSettings, Surroundings
 from cycler.contract.suite.subject import Output
 from cycler.contract.sweep import ChannelId
-from drivers.keysight_bt2200.driver import KeysightBt2200
-from sims.loop import VirtualLoop, run_on
-from sims.network import Address, MemoryNetwork
+from cycler.contract.world import SimulatedDevice
+from drivers.keysight_bt2200.driver import DRIVER, KeysightBt2200
 from sims.testing.bench import BenchWorld
-from sims.testing.troubles import troubles
+from sims.testing.wired import DEVICE, LastingSubject, utcnow
 from sims.wire.keysight_bt2200 import scpi
 from sims.wire.keysight_bt2200.device import Bt2200
 from sims.wire.keysight_bt2200.simulator import Bt2200Simulator
 from sims.wire.keysight_bt2200.traits import Traits
 from sims.wire.lines import LineConversation
 
-T = TypeVar("T")
-
-DEVICE = "bt-01"
 BROKEN_V = 5.5  # above the upper FAIL test of any order
 
 
@@ -42,63 +34,40 @@ class WatchedSimulator(Bt2200Simulator):
         return LineConversation(answer, bytes_max=scpi.LINE_BYTES)
 
 
-class Bt2200Subject:
+class Bt2200Subject(LastingSubject):
     """Without start delays, so that what the suite expects within a second can be seen."""
 
     call_s_max = 8.0
-    address = Address("127.0.0.1", 5025)
+    driver = DRIVER
+    sort = "keysight_bt2200"
+    resource = "scpi-tcp://127.0.0.1:5025"
     channels = (101, 102, 103)
     traits = Traits(reply_s=0.0, charge_check_s=0.0)
     options: ClassVar[Mapping[str, str]] = {"channels": "101..103", "start_delay": "0 s"}
 
-    troubles = property(lambda self: troubles(self._world.faults(DEVICE), driver="keysight_bt2200", scheme="scpi-tcp"))
-
-    def __init__(self) -> None:
-        self._network = MemoryNetwork(seed=1)
-        self._world = BenchWorld()
-        self._resource = Resource.parse(f"scpi-tcp://{self.address}")
-        self._simulator = WatchedSimulator(self.make_device, self._resource, faults=self._world.faults(DEVICE))
-        self._simulator.hooks = []
-        self._world.faults(DEVICE).wire([str(channel) for channel in self.channels], self._simulator.restart)
-
-    def make_device(self) -> Bt2200:
-        bank = self._world.bank(DEVICE, [str(channel) for channel in self.channels])
-        return Bt2200(bank, self.channels, traits=self.traits, faults=self._world.faults(DEVICE))
+    def simulate(self, device: SimulatedDevice, world: BenchWorld) -> WatchedSimulator:
+        names, faults = [str(channel) for channel in self.channels], world.faults(DEVICE)
+        simulator = WatchedSimulator(
+            lambda: Bt2200(world.bank(DEVICE, names), self.channels, traits=self.traits, faults=faults),
+            device.resource,
+            faults=faults,
+        )
+        simulator.hooks = []
+        faults.wire(names, simulator.restart)
+        return simulator
 
     @property
     def device(self) -> Bt2200:
-        return self._simulator.device
+        return self.simulator.device
 
-    def open(self) -> CyclerDriver:
+    def open(self) -> KeysightBt2200:
         settings = DeviceSettings(
-            device=DEVICE, resource=self._resource, rated_voltage_v=5.0, rated_current_a=6.0, options=self.options
+            device=DEVICE, resource=self.where, rated_voltage_v=5.0, rated_current_a=6.0, options=self.options
         )
         return KeysightBt2200(settings, Surroundings(utcnow=utcnow))
 
-    def run(self, scenario: Coroutine[Any, Any, T]) -> T:
-        async def powered() -> T:
-            await self._simulator.start()
-            try:
-                return await scenario
-            finally:
-                await self._simulator.aclose()
-                await asyncio.sleep(1.0)  # what was under way on the wire ends
-
-        return run_on(VirtualLoop(self._network), powered())
-
     def watch(self, hook: Callable[[], None]) -> None:
-        self._simulator.hooks.append(hook)
-
-    def unplug(self) -> None:
-        self._network.unplug(self.address)
-
-    def plug(self) -> None:
-        self._network.cut(self.address)
-        self._network.plug(self.address)
-
-    async def restart(self) -> None:
-        self._simulator.restart()
-        await asyncio.sleep(0.1)
+        self.simulator.hooks.append(hook)
 
     def settings(self) -> object:
         device = self.device
@@ -109,14 +78,14 @@ class Bt2200Subject:
         return cells, {number: dict(steps) for number, steps in device.sequences.steps.items()}, tuple(device.errors)
 
     def output(self, channel: ChannelId) -> Output:
-        reading = self._world.cell(DEVICE, channel).measure()
+        reading = self.world.cell(DEVICE, channel).measure()
         return Output(closed=reading.regulation != "off", voltage_v=reading.voltage_v, current_a=reading.current_a)
 
     def place(self, channel: ChannelId, voltage_v: float) -> None:
-        self._world.cell(DEVICE, channel).place(voltage_v)
+        self.world.cell(DEVICE, channel).place(voltage_v)
 
     def characteristic(self, channel: ChannelId, cells_v: Sequence[float]) -> list[float]:
-        return [self._world.cell(DEVICE, channel).would_flow_a(cell_v) for cell_v in cells_v]
+        return [self.world.cell(DEVICE, channel).would_flow_a(cell_v) for cell_v in cells_v]
 
     def raise_alarm(self, channel: ChannelId) -> None:
         """Its cell shows a voltage at which a FAIL test stops it."""
@@ -131,7 +100,7 @@ class Bt2200Subject:
         )
 
     def ignore_offs(self) -> None:
-        self._world.faults(DEVICE).begin("off-ignored")
+        self.faults.begin("off-ignored")
 
     def reenergising(self) -> Mapping[str, Callable[[], None]]:
         """None is known."""

@@ -3,39 +3,31 @@
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
-from ports import line_path
+from ported_subject import PortedSubject
 
 from cycler.contract.devices import CyclerDriver
 from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
 from cycler.contract.suite.subject import Output
 from cycler.contract.sweep import ChannelId
-from drivers.ea_psb.driver import EaPsb
+from cycler.contract.world import SimulatedDevice
+from drivers.ea_psb.driver import DRIVER
 from sims.devices.cable import Cable
 from sims.devices.chamber import ChamberHardware, SimChamber, open_chamber
 from sims.devices.cycler import open_cycler
 from sims.devices.cycler_hardware import CyclerHardware
 from sims.devices.digital_io import IoHardware, SimIo, open_io
 from sims.devices.temperature import SimTemperature, ThermometerHardware, open_temperature
-from sims.faults import Faults
 from sims.loop import VirtualLoop, run_on
-from sims.network import Address, Direction, MemoryNetwork
-from sims.testing.bench import BenchWorld
+from sims.testing.bench import BenchCell, BenchWorld
 from sims.testing.troubles import troubles
+from sims.testing.wired import DEVICE, utcnow
 from sims.wire.ea_psb.device import Interface, PsbDevice, PsbSetup
 from sims.wire.ea_psb.simulator import PsbSimulator
 
 T = TypeVar("T")
 H = TypeVar("H", CyclerHardware, ThermometerHardware, IoHardware, ChamberHardware)
-
-DEVICE = "dut"
-BEGINNING_UTC = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def utcnow() -> datetime:
-    return BEGINNING_UTC + timedelta(seconds=asyncio.get_running_loop().time())
 
 
 class InProcessSubject(Generic[H]):
@@ -201,62 +193,28 @@ class StubbornPsb(PsbDevice):
             super().write_output(on, interface)
 
 
-class PsbSubject:
+class PsbSubject(PortedSubject):
     """An EA PSB on both of its ports, over the in-memory network."""
 
-    call_s_max = 5.0
+    driver = DRIVER
+    sort = "ea_psb"
     resource = "modbus-tcp://127.0.0.1:1502?scpi=5025"
     ports: ClassVar[tuple[int, ...]] = (1502, 5025)
-    troubles = property(lambda self: troubles(self.faults, driver="ea_psb", scheme=self.where.scheme))
 
-    def __init__(self) -> None:
-        self._network = MemoryNetwork(seed=1)
-        self._cell = BenchWorld().cell(DEVICE, "1")
-        self.faults = Faults()
-        self.where = Resource.parse(self.resource.replace("LINE", line_path()))
-        self._simulator = PsbSimulator(self.make_device, self.where, faults=self.faults)
+    def simulate(self, device: SimulatedDevice, world: BenchWorld) -> PsbSimulator:
+        return PsbSimulator(self.make_device, device.resource, faults=world.faults(DEVICE))
 
     def make_device(self) -> StubbornPsb:
         """Powered on, as a person has prepared it: it starts nothing by itself."""
-        return StubbornPsb(self._cell, setup=PsbSetup(restart_after_over_temperature=False), faults=self.faults)
+        return StubbornPsb(self.cell, setup=PsbSetup(restart_after_over_temperature=False), faults=self.faults)
+
+    @property
+    def cell(self) -> BenchCell:
+        return self.world.cell(DEVICE, "1")
 
     @property
     def device(self) -> PsbDevice:
-        return self._simulator.device
-
-    def open(self) -> CyclerDriver:
-        return EaPsb(DeviceSettings(device=DEVICE, resource=self.where), Surroundings(utcnow=utcnow))
-
-    def run(self, scenario: Coroutine[Any, Any, T]) -> T:
-        async def powered() -> T:
-            await self._simulator.start()
-            try:
-                return await scenario
-            finally:
-                await self._simulator.aclose()
-                await asyncio.sleep(1.0)  # what was under way on the wire ends
-
-        return run_on(VirtualLoop(self._network), powered())
-
-    def watch(self, hook: Callable[[], None]) -> None:
-        def tap(address: Address, direction: Direction, data: bytes) -> None:
-            if direction == "to-client":
-                hook()
-
-        self._network.taps.append(tap)
-
-    def unplug(self) -> None:
-        for port in self.ports:
-            self._network.unplug(Address("127.0.0.1", port))
-
-    def plug(self) -> None:
-        for port in self.ports:
-            self._network.cut(Address("127.0.0.1", port))
-            self._network.plug(Address("127.0.0.1", port))
-
-    async def restart(self) -> None:
-        self._simulator.restart()
-        await asyncio.sleep(0.1)
+        return self.simulator.device
 
     def settings(self) -> object:
         device = self.device
@@ -268,14 +226,14 @@ class PsbSubject:
         return kept, asdict(device.setup)
 
     def output(self, channel: ChannelId) -> Output:
-        reading = self._cell.measure()
+        reading = self.cell.measure()
         return Output(closed=reading.regulation != "off", voltage_v=reading.voltage_v, current_a=reading.current_a)
 
     def place(self, channel: ChannelId, voltage_v: float) -> None:
-        self._cell.place(voltage_v)
+        self.cell.place(voltage_v)
 
     def characteristic(self, channel: ChannelId, cells_v: Sequence[float]) -> list[float]:
-        return [self._cell.would_flow_a(cell_v) for cell_v in cells_v]
+        return [self.cell.would_flow_a(cell_v) for cell_v in cells_v]
 
     def raise_alarm(self, channel: ChannelId) -> None:
         self.device.trip("OT")

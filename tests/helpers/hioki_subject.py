@@ -1,29 +1,20 @@
 """A Hioki BT3562A on its socket, over the in-memory network, on which the contract suite is run."""
 
-import asyncio
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, TypeVar
-
-from loop_clock import utcnow
+from typing import ClassVar
 
 from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
 from cycler.contract.sweep import ChannelId
-from drivers.hioki_bt3562.driver import HiokiBt3562
+from cycler.contract.world import SimulatedDevice
+from drivers.hioki_bt3562.driver import DRIVER, HiokiBt3562
 from sims.faults import Faults
-from sims.loop import VirtualLoop, run_on
-from sims.network import Address, Direction, MemoryNetwork
-from sims.testing.troubles import troubles
+from sims.testing.bench import BenchWorld
+from sims.testing.wired import DEVICE, LastingSubject, utcnow
 from sims.wire.hioki_bt3562.device import HiokiDevice, HiokiError
 from sims.wire.hioki_bt3562.simulator import HiokiSimulator
 from sims.wire.lines import Late
-
-T = TypeVar("T")
-
-DEVICE = "hioki-01"
-OPTIONS = {"resistance_range": "30 mOhm"}
-
 
 Reply = bytes | Late | None
 
@@ -41,58 +32,28 @@ class TappedTester(HiokiSimulator):
         return self.instead(line, super().answer(line))
 
 
-class HiokiSubject:
+class HiokiSubject(LastingSubject):
     """With the errors of a real one, well within its accuracy."""
 
     call_s_max = 7.0
-    address = Address("127.0.0.1", 2300)
-    troubles = property(lambda self: troubles(self.faults, driver="hioki_bt3562", scheme="ascii-tcp"))
+    driver = DRIVER
+    sort = "hioki_bt3562"
+    resource = "ascii-tcp://127.0.0.1:2300"
+    options: ClassVar[Mapping[str, str]] = {"resistance_range": "30 mOhm"}
 
-    def __init__(self) -> None:
-        self._network = MemoryNetwork(seed=1)
+    def simulate(self, device: SimulatedDevice, world: BenchWorld) -> TappedTester:
         self._cell = math.nan, math.nan
-        self.faults = Faults()
-        self._resource = Resource.parse(f"ascii-tcp://{self.address}")
-        self.simulator = TappedTester(self._make_device, self._resource, faults=self.faults)
-
-    def _make_device(self) -> HiokiDevice:
         error = HiokiError(
             voltage_offset_v=1e-4, resistance_gain=1.002, voltage_noise_v=1e-5, resistance_noise_ratio=1e-5
         )
-        return HiokiDevice(lambda: self._cell, error=error, faults=self.faults)
+        faults = world.faults(DEVICE)
+        return TappedTester(
+            lambda: HiokiDevice(lambda: self._cell, error=error, faults=faults), device.resource, faults=faults
+        )
 
     def open(self, **options: str) -> HiokiBt3562:
-        settings = DeviceSettings(device=DEVICE, resource=self._resource, options=OPTIONS | options)
+        settings = DeviceSettings(device=DEVICE, resource=self.where, options={**self.options, **options})
         return HiokiBt3562(settings, Surroundings(utcnow=utcnow))
-
-    def run(self, scenario: Coroutine[Any, Any, T]) -> T:
-        async def powered() -> T:
-            await self.simulator.start()
-            try:
-                return await scenario
-            finally:
-                await self.simulator.aclose()
-                await asyncio.sleep(1.0)  # what was under way on the wire ends
-
-        return run_on(VirtualLoop(self._network), powered())
-
-    def watch(self, hook: Callable[[], None]) -> None:
-        def tap(address: Address, direction: Direction, data: bytes) -> None:
-            if direction == "to-client":
-                hook()
-
-        self._network.taps.append(tap)
-
-    def unplug(self) -> None:
-        self._network.unplug(self.address)
-
-    def plug(self) -> None:
-        self._network.cut(self.address)
-        self._network.plug(self.address)
-
-    async def restart(self) -> None:
-        self.simulator.restart()
-        await asyncio.sleep(0.1)
 
     def settings(self) -> object:
         return asdict(self.simulator.device.settings)

@@ -7,7 +7,6 @@ from cycler.contract.plugin import DeviceSettings, Surroundings
 from cycler.contract.world import SimulatedDevice
 from drivers.moxa_iologik.driver import DRIVER, MoxaIologik
 from sims.testing.bench import BenchWorld
-from sims.testing.troubles import troubles
 from sims.testing.wired import DEVICE, WiredSubject, utcnow
 from sims.wire.moxa_iologik.device import IologikDevice, IologikSetup
 from sims.wire.moxa_iologik.simulator import IologikSimulator
@@ -18,10 +17,10 @@ class IologikSubject(WiredSubject):
 
     call_s_max = 4.0
     driver = DRIVER
+    sort = "moxa_iologik"
     resource = "modbus-tcp://127.0.0.1:1503"
     setup: ClassVar[Mapping[str, Any]] = {"model": "E1214", "watchdog_s": 3.0}
     options: ClassVar[Mapping[str, str]] = {"watchdog": "3 s"}
-    troubles = property(lambda self: troubles(self.faults, driver="moxa_iologik", scheme="modbus-tcp"))
 
     def simulate(self, device: SimulatedDevice, world: BenchWorld) -> IologikSimulator:
         self.relays: dict[str, bool] = {}  # as they are wired, whatever the registers say

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from asyncua import ua
 from asyncua.common.node import Node
@@ -16,6 +15,7 @@ from sims.chamber import Chamber
 from sims.faults import Faults
 from sims.network import Address, MemoryNetwork
 from sims.testing.bench import AMBIENT_DEGC
+from sims.testing.wired import utcnow
 from sims.wire.lads_thermal.device import LadsDevice
 from sims.wire.lads_thermal.simulator import LadsSimulator
 
@@ -24,11 +24,6 @@ HOST, PORT = "127.0.0.1", free_port()
 LADS_ADDRESS = Address(HOST, PORT)
 URL = f"opc.tcp://{HOST}:{PORT}/lads"
 OPTIONS = {"security": "none"}
-BEGINNING_UTC = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def utcnow() -> datetime:
-    return BEGINNING_UTC + timedelta(seconds=asyncio.get_running_loop().time())
 
 
 def lads_simulator(chamber: Chamber, faults: Faults, serial: str = "L1") -> LadsSimulator:

@@ -1,67 +1,41 @@
 """A LADS chamber behind its OPC UA server, for the contract."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Mapping
+from typing import Any, ClassVar, TypeVar
 
-from lads_bench import DEVICE, LADS_ADDRESS, lads_driver, lads_simulator
+from lads_bench import OPTIONS, URL, lads_simulator
 
-from drivers.lads_thermal.thermostat import LadsThermal
-from sims.loop import VirtualLoop, run_on
-from sims.network import Address, Direction, MemoryNetwork
+from cycler.contract.world import SimulatedDevice
+from drivers.lads_thermal.driver import DRIVER
 from sims.testing.bench import BenchWorld
-from sims.testing.troubles import troubles
+from sims.testing.wired import DEVICE, LastingSubject
+from sims.wire.lads_thermal.simulator import LadsSimulator
 
 T = TypeVar("T")
 
 
-class LadsSubject:
+class LadsSubject(LastingSubject):
     """Over the in-memory network."""
 
     call_s_max = 9.0
-    troubles = property(lambda self: troubles(self.world.faults(DEVICE), driver="lads_thermal", scheme="opc.tcp"))
+    driver = DRIVER
+    sort = "lads_thermal"
+    resource = URL
+    options: ClassVar[Mapping[str, str]] = OPTIONS
 
-    def __init__(self) -> None:
-        self.world = BenchWorld()
-        self._network = MemoryNetwork(seed=1)
-        self._simulator: Any = None
-
-    def open(self) -> LadsThermal:
-        return lads_driver()
+    def simulate(self, device: SimulatedDevice, world: BenchWorld) -> LadsSimulator:
+        return lads_simulator(world.chamber(DEVICE), world.faults(DEVICE))
 
     def run(self, scenario: Coroutine[Any, Any, T]) -> T:
-        async def powered() -> T:
-            self._simulator = lads_simulator(self.world.chamber(DEVICE), self.world.faults(DEVICE))
-            await self._simulator.start()
-            self._simulator.device.start()
-            try:
-                return await scenario
-            finally:
-                await self._simulator.aclose()
-                await asyncio.sleep(1.0)  # what was under way on the wire ends
+        async def holding() -> T:
+            self.simulator.device.start()
+            return await scenario
 
-        return run_on(VirtualLoop(self._network), powered())
-
-    def watch(self, hook: Callable[[], None]) -> None:
-        def tap(address: Address, direction: Direction, data: bytes) -> None:
-            if direction == "to-client":
-                hook()
-
-        self._network.taps.append(tap)
-
-    def unplug(self) -> None:
-        self._network.unplug(LADS_ADDRESS)
-
-    def plug(self) -> None:
-        self._network.cut(LADS_ADDRESS)
-        self._network.plug(LADS_ADDRESS)
-
-    async def restart(self) -> None:
-        self._simulator.restart()
-        await asyncio.sleep(0.1)
+        return super().run(holding())
 
     def settings(self) -> object:
-        device = self._simulator.device
+        device = self.simulator.device
         return device.target_degc, device.state, device.chamber.limits_degc, device.chamber.running
 
     def air_degc(self) -> float:
@@ -71,5 +45,5 @@ class LadsSubject:
         return self.world.chamber(DEVICE).limits_degc
 
     def ignore_orders(self) -> None:
-        self.world.faults(DEVICE).begin("not-applied")
-        self.world.faults(DEVICE).begin("off-ignored")
+        self.faults.begin("not-applied")
+        self.faults.begin("off-ignored")

@@ -20,7 +20,6 @@ from cycler.service.register_map_file import load_register_map
 from drivers.modbus_map.driver import DRIVER, open_mapped
 from sims.chamber import Chamber
 from sims.testing.bench import AMBIENT_DEGC, BenchCell, BenchWorld
-from sims.testing.troubles import troubles
 from sims.testing.wired import DEVICE, WiredSubject, utcnow
 from sims.wire.modbus_map.plant import ChamberPlant, Lines, Plant, thermometers
 from sims.wire.modbus_map.simulator import MapSimulator
@@ -53,11 +52,11 @@ class MapSubject(WiredSubject):
     call_s_max = 4.0
     driver = DRIVER
     kind: MapKind
-    troubles = property(lambda self: troubles(self.faults, driver=f"modbus_map {self.kind}", scheme=self.where.scheme))
 
     def __init__(self, scheme: str = "modbus-tcp", *, query: str = "") -> None:
         self.resource = f"{scheme}://127.0.0.1:1504{query}"  # type: ignore[misc]
         self.map = example(self.kind)
+        self.sort = f"modbus_map {self.kind}"
         super().__init__()
 
     def simulate(self, device: SimulatedDevice, world: BenchWorld) -> MapSimulator:

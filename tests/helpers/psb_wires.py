@@ -27,7 +27,7 @@ class PsbScpiSubject(PsbSubject):
     def __init__(self) -> None:
         super().__init__()
         self._hooks: list[Callable[[], None]] = []
-        for port in self._simulator._ports:
+        for port in self.simulator._ports:
             port.conversation = self._tapped(port.conversation)
 
     def watch(self, hook: Callable[[], None]) -> None:
@@ -43,12 +43,6 @@ class PsbScpiLineSubject(PsbScpiSubject):
 
     resource = "serial://LINE?baud=115200"
     ports: ClassVar[tuple[int, ...]] = ()
-
-    def unplug(self) -> None:
-        self.faults.begin("no-reply")
-
-    def plug(self) -> None:
-        self.faults.active.clear()
 
 
 class PsbRtuLineSubject(PsbScpiLineSubject):

@@ -1,120 +1,32 @@
 """Chambers behind their wires, each with its controller at a simulated chamber, for the contract and for tests."""
 
 import asyncio
-import itertools
-import os
-import tempfile
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
-from cycler.contract.plugin import DeviceSettings, Resource, Surroundings
+from ported_subject import PortedSubject
+
 from cycler.contract.world import SimulatedDevice
-from drivers.espec_p300.driver import EspecP300
-from drivers.watlow_f4t.driver import WatlowF4t
+from drivers.espec_p300.driver import DRIVER as ESPEC_P300
+from drivers.watlow_f4t.driver import DRIVER as WATLOW_F4T
 from sims.chamber import Chamber
-from sims.faults import Faults
-from sims.loop import VirtualLoop, run_on
-from sims.network import Address, Direction, MemoryNetwork
 from sims.testing.bench import BenchWorld
-from sims.testing.troubles import troubles
+from sims.testing.wired import DEVICE
 from sims.wire.espec_p300 import simulator as espec_p300
 from sims.wire.espec_p300.device import P300Device
 from sims.wire.watlow_f4t import simulator as watlow_f4t
 from sims.wire.watlow_f4t.device import F4tDevice
 
-T = TypeVar("T")
 
-DEVICE = "ch-01"
-BEGINNING_UTC = datetime(2026, 1, 1, tzinfo=UTC)
-_numbers = itertools.count()
-
-
-def utcnow() -> datetime:
-    return BEGINNING_UTC + timedelta(seconds=asyncio.get_running_loop().time())
-
-
-def line_path() -> str:
-    """A path for a serial line that nobody else uses."""
-    return f"{tempfile.gettempdir()}/line-{os.getpid()}-{next(_numbers)}"
-
-
-class WireChamberSubject:
-    """What they have in common. `unplug` is a pulled cable on TCP, and silence on a serial line."""
+class WireChamberSubject(PortedSubject):
+    """What they have in common."""
 
     call_s_max = 12.0
-    driver = ""
-    resource: ClassVar[str]
-    ports: ClassVar[tuple[int, ...]] = ()
-    options: ClassVar[Mapping[str, str]] = {}
-
-    def __init__(self) -> None:
-        self.world = BenchWorld()
-        self.network = MemoryNetwork(seed=1)
-        self.where = Resource.parse(self.resource.replace("LINE", line_path()))
-        device = SimulatedDevice(
-            device=DEVICE, driver=self.driver, resource=self.where, channels=(), options=self.options
-        )
-        self.simulator = self.simulate(device)
-
-    def simulate(self, device: SimulatedDevice) -> Any:
-        raise NotImplementedError
-
-    def open(self) -> Any:
-        raise NotImplementedError
 
     @property
     def chamber(self) -> Chamber:
         return self.world.chamber(DEVICE)
-
-    @property
-    def faults(self) -> Faults:
-        return self.world.faults(DEVICE)
-
-    @property
-    def troubles(self) -> Any:
-        return troubles(self.faults, driver=self.driver, scheme=self.where.scheme)
-
-    def driver_settings(self) -> DeviceSettings:
-        return DeviceSettings(device=DEVICE, resource=self.where, options=self.options)
-
-    def run(self, scenario: Coroutine[Any, Any, T]) -> T:
-        async def powered() -> T:
-            await self.simulator.start()
-            try:
-                return await scenario
-            finally:
-                await self.simulator.aclose()
-                await asyncio.sleep(1.0)  # what was under way on the wire ends
-
-        return run_on(VirtualLoop(self.network), powered())
-
-    def watch(self, hook: Callable[[], None]) -> None:
-        """TCP only."""
-
-        def tap(address: Address, direction: Direction, data: bytes) -> None:
-            if direction == "to-client":
-                hook()
-
-        self.network.taps.append(tap)
-
-    def unplug(self) -> None:
-        for port in self.ports:
-            self.network.unplug(Address("127.0.0.1", port))
-        if not self.ports:
-            self.faults.begin("no-reply")
-
-    def plug(self) -> None:
-        for port in self.ports:
-            self.network.cut(Address("127.0.0.1", port))
-            self.network.plug(Address("127.0.0.1", port))
-        if not self.ports:
-            self.faults.active.clear()
-
-    async def restart(self) -> None:
-        self.simulator.restart()
-        await asyncio.sleep(0.1)
 
     def air_degc(self) -> float:
         return self.chamber.air_degc(asyncio.get_running_loop().time())
@@ -127,7 +39,9 @@ class WireChamberSubject:
 class F4tSubject(WireChamberSubject):
     """A Watlow F4T over Modbus TCP, with a loop whose mode switches it on and off."""
 
-    driver = "watlow_f4t"
+    driver = WATLOW_F4T
+    sort = "watlow_f4t"
+    simulate = staticmethod(watlow_f4t.simulate)
     resource = "modbus-tcp://127.0.0.1:1502?unit=1"
     ports = (1502,)
     options: ClassVar[Mapping[str, str]] = {
@@ -138,12 +52,6 @@ class F4tSubject(WireChamberSubject):
     def device(self) -> F4tDevice:
         device: F4tDevice = self.simulator.device
         return device
-
-    def simulate(self, device: SimulatedDevice) -> watlow_f4t.F4tSimulator:
-        return watlow_f4t.simulate(device, self.world)  # type: ignore[arg-type]
-
-    def open(self) -> WatlowF4t:
-        return WatlowF4t(self.driver_settings(), Surroundings(utcnow=utcnow))
 
     def settings(self) -> object:
         device = self.device
@@ -190,8 +98,8 @@ class F4tCascadeSubject(F4tSubject):
         "temperature_min": "-20 degC", "temperature_max": "80 degC", "cascade": "1",
     }  # fmt: skip
 
-    def simulate(self, device: SimulatedDevice) -> watlow_f4t.F4tSimulator:
-        simulator = super().simulate(device)
+    def simulate(self, device: SimulatedDevice, world: BenchWorld) -> watlow_f4t.F4tSimulator:  # type: ignore[override]
+        simulator = watlow_f4t.simulate(device, world)  # type: ignore[arg-type]
         make_device = simulator._make_device
 
         def make_in_fahrenheit() -> F4tDevice:
@@ -206,7 +114,9 @@ class F4tCascadeSubject(F4tSubject):
 class P300Subject(WireChamberSubject):
     """An ESPEC P-300 behind a serial-to-Ethernet converter."""
 
-    driver = "espec_p300"
+    driver = ESPEC_P300
+    sort = "espec_p300"
+    simulate = staticmethod(espec_p300.simulate)
     resource = "ascii-tcp://127.0.0.1:10001"
     ports = (10001,)
     options: ClassVar[Mapping[str, str]] = {"temperature_min": "-40 degC", "temperature_max": "150 degC"}
@@ -215,12 +125,6 @@ class P300Subject(WireChamberSubject):
     def device(self) -> P300Device:
         device: P300Device = self.simulator.device
         return device
-
-    def simulate(self, device: SimulatedDevice) -> espec_p300.P300Simulator:
-        return espec_p300.simulate(device, self.world)  # type: ignore[arg-type]
-
-    def open(self) -> EspecP300:
-        return EspecP300(self.driver_settings(), Surroundings(utcnow=utcnow))
 
     def settings(self) -> object:
         device = self.device

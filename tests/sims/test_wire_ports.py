@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pty
 import termios
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -324,6 +325,28 @@ def test_a_path_where_something_lies_is_left_alone_and_named(tmp_path: Path) -> 
 
 def test_a_link_that_a_killed_simulator_left_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "tty").symlink_to("/dev/pts/no-such-terminal")
+
+    async def scenario() -> None:
+        host = SerialHost(tmp_path / "tty")
+        host.write(b"x\n")
+        assert await host.read(2) == b"x\n"
+        host.close()
+
+    served(echoing(Resource.parse(f"serial://{tmp_path}/tty")), scenario=scenario)
+
+
+def test_a_link_to_the_number_that_our_own_pty_gets_again_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reused = tmp_path / "pts-0"
+    (tmp_path / "tty").symlink_to(reused)
+    opened = pty.openpty
+
+    def openpty() -> tuple[int, int]:
+        reused.touch()
+        return opened()
+
+    monkeypatch.setattr(pty, "openpty", openpty)
 
     async def scenario() -> None:
         host = SerialHost(tmp_path / "tty")
