@@ -20,10 +20,13 @@ _KEYS = frozenset(
 )
 """The rack's own keys. Others are the driver's, which knows them."""
 
+STATIONS = ("unit", "address")
+"""What tells devices apart that share a wire."""
+
 
 def read_devices(fields: Fields, reading: RackReading) -> tuple[DeviceConfiguration, ...]:
     """Fills `reading.devices`; what cannot be used is on record there."""
-    found = []
+    found: list[DeviceConfiguration] = []
     known = tuple(installed_drivers())
     for node in fields.take("devices", as_list, required=True) or []:
         entry = reading.entry(node, owner="a device")
@@ -33,9 +36,20 @@ def read_devices(fields: Fields, reading: RackReading) -> tuple[DeviceConfigurat
         if name is not None and name in reading.devices:
             entry.refuse("id", "twice", f"the device {name} is there twice")
         device = _device(entry, name, known, reading)
-        if device is not None:
-            found.append(device)
+        if device is None:
+            continue
+        for other in found:
+            if _place(other) == _place(device) and not device.settings.resource.in_process:
+                message = f"{name}: {other.settings.device} is at that address already"
+                entry.refuse("resource", "twice", message, "one device cannot be two")
+        found.append(device)
     return tuple(found)
+
+
+def _place(device: DeviceConfiguration) -> tuple[object, ...]:
+    """Devices with the same are the same device; several units or stations may share a wire."""
+    resource = device.settings.resource
+    return resource.scheme, resource.host, resource.port, resource.path, *map(resource.query.get, STATIONS)
 
 
 def _device(

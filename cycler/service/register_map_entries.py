@@ -99,13 +99,31 @@ def read_expected(fields: Fields) -> Iterator[ExpectedValue]:
 
 
 def refuse_doubles(entries: list[MappedRegister | MappedBit], problems: Problems) -> None:
-    """A name may be there once for each channel, and once without."""
+    """A name may be there once for each channel, and once without; and what stands at an address, once."""
     seen: dict[EntryKey, int] = {}
+    taken: dict[tuple[int, ...], MappedRegister | MappedBit] = {}
     for entry in entries:
         if entry.key in seen:
             of = "" if entry.channel is None else f" of channel {entry.channel}"
             problems.add(entry.line, "twice", f"{entry.name}{of} is there twice, first in line {seen[entry.key]}")
-        seen.setdefault(entry.key, entry.line)
+            continue
+        seen[entry.key] = entry.line
+        others = ((place, taken.setdefault(place, entry)) for place in _places(entry))
+        for (function, address, *_), other in others:
+            if other is not entry:
+                where = f"address {address} of function {function}"
+                problems.add(entry.line, "overlap", f"{entry.name}: {where} is {other.name}'s, in line {other.line}")
+                break
+
+
+def _places(entry: MappedRegister | MappedBit) -> Iterator[tuple[int, ...]]:
+    """The words of a register, a coil or discrete input, or one bit of a word."""
+    if isinstance(entry, MappedRegister):
+        yield from ((entry.function, entry.address + word) for word in range(2 if "32" in entry.type else 1))
+    elif entry.bit is None:
+        yield entry.function, entry.address
+    else:
+        yield entry.function, entry.address, entry.bit
 
 
 def _entries(fields: Fields, key: str, *, owner: str) -> Iterator[Fields]:

@@ -177,6 +177,14 @@ def test_a_position_that_cannot_be_is_refused(tmp_path: Path, positions: str, me
     assert (found.line, found.message) == (8, message)
 
 
+def test_two_devices_at_one_address_are_refused_but_not_two_units_on_one_wire(tmp_path: Path) -> None:
+    psb = f'  - {{id: x, {PSB}"}}\n'
+    found = problem(tmp_path, rack(devices=DEVICES + psb + psb.replace("id: x", "id: y")))
+    assert (found.line, found.message) == (7, "y: x is at that address already")
+    f4t = '  - {id: ch-1, driver: watlow_f4t, resource: "modbus-rtu:///dev/ttyUSB7?unit=1"}\n'
+    loaded(tmp_path, rack(devices=DEVICES + f4t + f4t.replace("ch-1", "ch-2").replace("unit=1", "unit=2")))
+
+
 @pytest.mark.parametrize(
     ("device", "message"),
     [

@@ -171,6 +171,13 @@ def test_a_name_stands_once_for_each_channel() -> None:
     assert (problem.line, problem.message) == (6, "cell-1 of channel 1 is there twice, first in line 5")
 
 
+def test_what_stands_at_an_address_stands_there_once() -> None:
+    other = MAP.splitlines()[4].replace("cell-1", "cell-2").replace("channel: 1", "channel: 2")
+    for text in (other, other.replace("0x10", "0x0f").replace("i16", "f32")):
+        problem = map_problem(MAP.replace("commissioned", text + "\ncommissioned"))
+        assert (problem.line, problem.message) == (6, "cell-2: address 16 of function 4 is cell-1's, in line 5")
+
+
 @given(st.text(alphabet=st.sampled_from("{}[]:,- \nabcdef0123456789.x%"), max_size=200))
 def test_whatever_the_file_holds_it_is_a_map_or_refused(tail: str) -> None:
     try:
