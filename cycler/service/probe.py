@@ -1,6 +1,7 @@
 """Which drivers there are, and what answers at an address. Only `connect` is called: it changes nothing on a device."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TypedDict, cast
 
@@ -38,8 +39,11 @@ def driver_facts() -> list[DriverFact]:
     return facts
 
 
-def probe_resource(text: str, driver: str | None) -> dict[str, Any]:
-    """Who answers. Raises `ValueError` for an address that no driver opens, `DeviceError` where none gets an answer."""
+def probe_resource(text: str, driver: str | None, options: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Who answers; `options` are those of this driver in a rack file.
+
+    Raises `ValueError` for an address that no driver opens, `DeviceError` where none gets an answer.
+    """
     resource = Resource.parse(text)
     if resource.in_process:
         raise ValueError(f"{text} exists only inside a simulation: there is nothing to probe")
@@ -56,7 +60,7 @@ def probe_resource(text: str, driver: str | None) -> dict[str, Any]:
     refusals: dict[str, Exception] = {}
     for name in candidates:
         try:
-            return asyncio.run(_identify(name, resource))
+            return asyncio.run(_identify(name, resource, options or {}))
         except (DeviceError, ValueError) as error:
             refusals[name] = error  # another driver may understand who answers there
     first, *others = refusals.values()
@@ -69,9 +73,9 @@ def probe_resource(text: str, driver: str | None) -> dict[str, Any]:
     raise ProtocolError(resource.text, f"no installed driver knows what answers there ({reasons})")
 
 
-async def _identify(name: str, resource: Resource) -> dict[str, Any]:
+async def _identify(name: str, resource: Resource, options: Mapping[str, str]) -> dict[str, Any]:
     driver = load_driver(name)
-    settings = DeviceSettings(device=resource.text, resource=resource)
+    settings = DeviceSettings(device=resource.text, resource=resource, options=options)
     device = driver.opens(settings, Surroundings(utcnow=utcnow))
     try:
         identity = await cast(Device, device).connect()

@@ -242,6 +242,8 @@ def test_an_address_where_nobody_answers_is_unreachable() -> None:
         (["modbus-tcp://"], "modbus-tcp://: 'modbus-tcp://' names no host"),
         (["modbus-tcp://127.0.0.1:99999"], "'modbus-tcp://127.0.0.1:99999': Port out of range"),
         (["modbus-tcp://127.0.0.1:1", "--driver", "ea_psd"], "no driver 'ea_psd' is installed: did you mean ea_psb?"),
+        (["opc.tcp://127.0.0.1:1", "--option", "security=none"], "--option is one driver's: say which by --driver"),
+        (["opc.tcp://127.0.0.1:1", "--driver", "lads_thermal", "--option", "none"], "--option none: write it like"),
         (["modbus-tcp://127.0.0.1:1", "--driver", "sim_io"], "the driver sim_io does not open modbus-tcp addresses"),
         (["modbus-tcp://127.0.0.1:1", "--driver", "modbus_map"], "the driver modbus_map identifies nobody by itself"),
     ],

@@ -12,8 +12,16 @@ from cycler.cli.demo import FILES
 
 pytestmark = pytest.mark.system
 
-KNOWN = {"psb-01": "ea_psb", "psb-03": "ea_psb", "smu-01": "keithley_2450", "bt-01": "keysight_bt2200",
-         "ch-01": "watlow_f4t", "io-01": "moxa_iologik"}  # fmt: skip
+KNOWN = {
+    "psb-01": "ea_psb",
+    "psb-03": "ea_psb",
+    "smu-01": "keithley_2450",
+    "bt-01": "keysight_bt2200",
+    "ch-01": "watlow_f4t",
+    "ch-02": "lads_thermal",
+    "io-01": "moxa_iologik",
+}
+MORE = {"ch-02": ("--driver", "lads_thermal", "--option", "security=none")}
 
 
 def on_free_ports(folder: Path) -> Path:
@@ -40,7 +48,9 @@ def test_each_instrument_of_the_demo_is_known_by_its_own_driver(tmp_path: Path) 
                 device, resource = line.split(" ", 1)
                 resources[device] = resource
             for device in KNOWN:
-                code, said, complaint = await ran("drivers", "probe", resources[device], "--json")
+                code, said, complaint = await ran(
+                    "drivers", "probe", resources[device], *MORE.get(device, ()), "--json"
+                )
                 assert code == 0, (device, complaint)
                 found[device] = json.loads(said)["driver"]
         return found
