@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from programs import free_ports, ran, running
-from pymeasure.instruments.keithley import Keithley2450
 
 pytestmark = pytest.mark.system
 
 
 def converse(port: int) -> None:
+    from pymeasure.instruments.keithley import Keithley2450  # noqa: PLC0415 (only `make system` installs it)
+
     smu = Keithley2450(
         f"TCPIP0::127.0.0.1::{port}::SOCKET",
         visa_library="@py",
