@@ -226,6 +226,7 @@ class DeviceLoop:
                 self._undelivered.append(controller)
             elif answer is not None:
                 self.post(controller.on_applied(answer))
+        self.patience.expect_sooner(self.sweep_s)  # cells that were calm may be energised now
         self._beat.wake()
 
     def stop_all(self, reason: StopReason, text: str, *, end: RunEnd = "stopped", code: str | None = None) -> None:

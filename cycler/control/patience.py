@@ -32,6 +32,13 @@ class Patience:
         """How often a reading is due from now on."""
         self.stale_s = stale_after_s(sweep_s)
 
+    def expect_sooner(self, sweep_s: float) -> None:
+        """Readings are due this often from now on: what was in time until now is not late, and no later one may be."""
+        stale_s = stale_after_s(sweep_s)
+        if stale_s < self.stale_s:
+            self.stale_s = stale_s
+            self.heard_s = max(self.heard_s, asyncio.get_running_loop().time())
+
     @property
     def ends_s(self) -> float:
         """When the last reading becomes stale, if no other one comes."""

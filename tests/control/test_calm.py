@@ -11,6 +11,7 @@ from machine_bench import Bench, charge, compare, plan, rest, started, until
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import CyclerDriver
+from cycler.control.patience import Patience
 from cycler.recipe.plan import RecordRule
 from sims.loop import run_virtual
 
@@ -84,5 +85,22 @@ def test_the_device_is_read_rarely_at_rest_and_the_rest_ends_in_time(tmp_path: P
             assert len(calm) == pytest.approx(480 / 5, abs=2)
             lively = [read_s for read_s in counting.reads_s if read_s - began_s < 50.0]
             assert len(lively) >= 45
+
+    run_virtual(main())
+
+
+def test_a_device_that_falls_silent_as_it_is_energised_is_stale_by_the_usual_beat() -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        patience = Patience("x", sweep_s=1.0)
+        patience.expect_every(5.0)
+        patience.heard_s = clock()
+        await asyncio.sleep(4.9)
+        patience.expect_sooner(1.0)  # the order has been applied
+        assert not patience.is_over
+        assert patience.ends_s - clock() == pytest.approx(3.0)
+        await asyncio.sleep(1.0)
+        patience.expect_sooner(1.0)  # another one gives no more time
+        assert patience.ends_s - clock() == pytest.approx(2.0)
 
     run_virtual(main())
