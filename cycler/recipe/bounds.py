@@ -4,7 +4,7 @@ from math import nan
 from typing import Literal
 
 from cycler.model.cell_type import Envelope
-from cycler.recipe.plan import Condition, Quantity, Relation, StepVariant
+from cycler.recipe.plan import Condition, PlanPhase, Quantity, Relation, StepVariant
 
 ABOVE: tuple[Relation, ...] = (">", ">=")
 BELOW: tuple[Relation, ...] = ("<", "<=")
@@ -13,6 +13,12 @@ BOUND_FOR_S_MAX = 60.0
 """What must hold for longer than this is no bound: too much can happen meanwhile."""
 
 DriveDirection = Literal["charge", "discharge"]
+
+
+def drive_direction(phase: PlanPhase) -> DriveDirection:
+    """Of a phase that energises."""
+    assert phase.direction != "rest"  # noqa: S101 (asked only of drives)
+    return phase.direction
 
 
 def is_bound(condition: Condition) -> bool:

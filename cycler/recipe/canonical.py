@@ -5,22 +5,16 @@ from hashlib import sha256
 
 from cycler.recipe.model import (
     Alternatives,
-    ChamberStep,
-    ContactStep,
-    DcirStep,
-    DriveStep,
     ExecutedStep,
     LimitKeys,
     LoopStep,
     PerTurn,
     Recipe,
     RecordKeys,
-    RestStep,
-    SoakStep,
     Step,
     step_word,
 )
-from cycler.recipe.step_forms import STEP_FORMS
+from cycler.recipe.steps.table import kind_of
 from cycler.recipe.units import Quantity
 
 
@@ -62,34 +56,20 @@ def _steps(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
 def _entries(step: ExecutedStep) -> Iterator[tuple[str, str]]:
     if step.id is not None:
         yield "id", step.id
-    amounts: Mapping[str, PerTurn] = {}
-    match step:
-        case DriveStep():
-            amounts = {
-                "current": step.current,
-                "voltage": step.voltage,
-                "power": step.power,
-                "resistance": step.resistance,
-            }
-        case RestStep():
-            amounts = {"time": step.time}
-        case DcirStep():
-            yield "direction", step.direction
-            amounts = {
-                "current": step.current, "time": step.time, "voltage": step.voltage,
-                "base": step.base, "base_time": step.base_time, "rest": step.rest,
-            }  # fmt: skip
-        case SoakStep() | ChamberStep() | ContactStep():
-            form = STEP_FORMS[step_word(step)]
-            for key in (*form.pairs, *form.singles):
-                value: Quantity | tuple[Quantity, Quantity] | None = getattr(step, key)
-                if value is not None:
-                    yield key, _one_or_pair(value)
-    for key, values in amounts.items():
+    form = kind_of(step).form
+    for key in (*form.words, *form.pairs, *form.singles):
+        value: str | Quantity | tuple[Quantity, Quantity] | None = getattr(step, key)
+        if value is not None:
+            yield key, _one_or_pair(value)
+    for key in form.amounts:
+        values: PerTurn = getattr(step, key)
         if values:
             yield key, _per_turn(values)
-    if isinstance(step, DcirStep):
-        yield "values", f"[{', '.join(str(value) for value in step.values)}]"
+    for key in form.lists:
+        yield key, f"[{', '.join(str(value) for value in getattr(step, key))}]"
+    for key, other in form.others.items():
+        if getattr(step, key) is not None:
+            yield key, other.text(getattr(step, key))
     for key, turns in (("until", step.until), ("fail", step.fail)):
         if any(turns):
             yield key, _conditions(turns)
@@ -126,5 +106,5 @@ def _mapping(values: Mapping[str, Quantity | tuple[Quantity, Quantity] | None]) 
     return f"{{{', '.join(parts)}}}"
 
 
-def _one_or_pair(value: Quantity | tuple[Quantity, Quantity]) -> str:
+def _one_or_pair(value: str | Quantity | tuple[Quantity, Quantity]) -> str:
     return f"[{value[0]}, {value[1]}]" if isinstance(value, tuple) else str(value)

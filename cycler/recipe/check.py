@@ -4,22 +4,20 @@ from math import inf, isnan
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.model.cell_type import CellType, Envelope
-from cycler.recipe.bounds import ABOVE, BELOW, DriveDirection, bounds
+from cycler.recipe.bounds import ABOVE, BELOW, bounds, drive_direction
 from cycler.recipe.ledger_phase import envelope_of
-from cycler.recipe.plan import Condition, ContactRule, PlanPhase, PlanStep, StepVariant
+from cycler.recipe.plan import PlanPhase, PlanStep, StepVariant
 from cycler.recipe.problems import Problems
+from cycler.recipe.steps.judge import ACCURACIES_MIN, StepJudge, amp
+from cycler.recipe.steps.table import STEP_KINDS
 from cycler.recipe.units import Quantity
 
-ACCURACIES_MIN = 3
-"""A current below so many accuracies of its channel cannot be told from nothing."""
 STEP_TIME_S_MAX = 31 * 86400.0
 """A month: what is bounded by more is not bounded."""
-RATED_MOVED_MAX = 1.2
-"""Of the rated capacity, that a current may move within its time without a bound in charge."""
 
 
 class StepCheck:
-    """Judges one step. Each kind of refusal is reported once, for the first turn that it concerns."""
+    """Judges one step by what holds for all kinds of them, and by what holds for its own."""
 
     def __init__(
         self,
@@ -35,39 +33,26 @@ class StepCheck:
         self._step = step
         self._cell_type = cell_type
         self._channel = channel
-        self._problems = problems
-        self._refused: set[str] = set()
+        self._judge = StepJudge(step=step, cell_type=cell_type, channel=channel, problems=problems)
+        self._refuse = self._judge.refuse
 
     def run(self) -> None:
         """Add all that is wrong to the problems."""
-        self._problems.step = self._step.step_id
+        self._judge.problems.step = self._step.step_id
         self._limits_narrow()
         self._temperature()
         for variant in self._step.variants:
             drives = [phase for phase in variant.phases if phase.direction != "rest"]
-            if self._step.pulse is not None:
-                self._pulse(drives)
-            elif self._step.contact is not None:
-                self._expected_voltage(self._step.contact)
-            elif drives:
-                self._drive(variant, drives[0])
-            elif self._step.time_s_max == inf:
-                self._refuse("no-time", "has no time limit: it would rest for ever", "give `time`")
+            STEP_KINDS[self._step.step_type].check(self._judge, variant, drives)
             if STEP_TIME_S_MAX < self._step.time_s_max < inf:
                 self._refuse(
                     "time", f"may take {self._step.time_s_max / 86400:.3g} days: that is no limit", "give a real one"
                 )
             self._tests(variant)
-            for phase in drives:
+            for phase in dict.fromkeys(drives):
                 self._currents(variant, phase)
                 self._voltages(variant, phase)
-        self._problems.step = None
-
-    def _refuse(self, code: str, predicate: str, hint: str = "") -> None:
-        """The predicate goes on from the name of the step."""
-        if code not in self._refused:
-            self._refused.add(code)
-            self._problems.add(self._step.line, code, f"step {self._step.step_id} {predicate}", hint)
+        self._judge.problems.step = None
 
     def _limits_narrow(self) -> None:
         own, whole = self._step.envelope, envelope_of(self._cell_type, self._step.ledger_phase)
@@ -107,83 +92,6 @@ class StepCheck:
                         "set the chamber before it",
                     )
 
-    def _expected_voltage(self, contact: ContactRule) -> None:
-        envelope = self._step.envelope
-        if contact.ocv_v is not None and not _inside(contact.ocv_v, (envelope.voltage_v_min, envelope.voltage_v_max)):
-            self._refuse(
-                "envelope",
-                f"expects {contact.ocv_v[0]:g} to {contact.ocv_v[1]:g} V,"
-                f" outside of {_window(envelope)} of {self._cell_type.name}",
-            )
-
-    def _drive(self, variant: StepVariant, phase: PlanPhase) -> None:
-        direction, word = _drive_direction(phase), self._step.step_type
-        if not any(c.outcome.kind in {"next", "end", "goto"} for c in (*variant.until, *variant.fail)):
-            self._refuse("no-end", "has no end in `until`: it could only fail", "say when it is done")
-        if not bounds(variant, "time", ABOVE):
-            self._refuse(
-                "no-time", f"has no time limit: a dead cell would {word} for ever", "add time > 8 h, or so, to `fail`"
-            )
-        if not bounds(variant, "capacity", ABOVE):
-            self._refuse(
-                "no-charge", f"has no charge limit: a shorted cell would {word} for ever{self._moved(variant, phase)}",
-                "add capacity > 115 %, or so, to `fail`",
-            )  # fmt: skip
-        ways = ABOVE if direction == "charge" else BELOW
-        self._ends_point_the_right_way(variant, phase)
-        if not phase.holds_voltage and not bounds(variant, "voltage", ways):
-            at = Quantity(self._edge_v(direction), "V")
-            self._refuse(
-                "no-voltage",
-                f"has no voltage limit in its direction: nothing but the protection would end the {word}",
-                f"add voltage {ways[1]} {at}, or so, to `until` or `fail`",
-            )
-
-    def _moved(self, variant: StepVariant, phase: PlanPhase) -> str:
-        """How much the current could move within the step's time, where that is too much."""
-        times_s = [c.tests[0].value + c.for_s for c in bounds(variant, "time", ABOVE)]
-        share = phase.current_a * min(times_s, default=0.0) / 3600 / self._cell_type.rated_capacity_ah
-        return f"; its current could move {share:.0%} of the rated capacity" if share > RATED_MOVED_MAX else ""
-
-    def _ends_point_the_right_way(self, variant: StepVariant, phase: PlanPhase) -> None:
-        direction = _drive_direction(phase)
-        wrong: list[Condition] = []
-        right: list[Condition] = []
-        is_cc = not phase.holds_voltage and phase.power_w is None and phase.resistance_ohm is None
-        for condition in variant.until:
-            for test in condition.tests if condition.window == "always" else ():
-                falls = test.relation in BELOW
-                if test.quantity == "voltage":
-                    (wrong if falls == (direction == "charge") else right).append(condition)
-                elif test.quantity == "current" and falls:
-                    (right if phase.holds_voltage else wrong).append(condition)
-                    if is_cc:
-                        self._refuse(
-                            "wrong-way", f"ends by `{condition.text}`, but its current is constant",
-                            "give `voltage` as well, to make it CC-CV",
-                        )  # fmt: skip
-        if wrong and not right:
-            self._refuse(
-                "wrong-way",
-                f"ends only by `{wrong[0].text}`, which its {direction} does not lead to",
-                f"a {direction} ends by voltage {'>=' if direction == 'charge' else '<='}",
-            )
-
-    def _pulse(self, drives: list[PlanPhase]) -> None:
-        moved_ah = sum(phase.current_a * (phase.duration_s or 0.0) / 3600 for phase in drives)
-        share = moved_ah / self._cell_type.rated_capacity_ah
-        if share > RATED_MOVED_MAX:
-            self._refuse("no-charge", f"could move {share:.0%} of the rated capacity in its pulse", "make it shorter")
-        elif moved_ah > self._step.envelope.capacity_ah:
-            self._refuse("capacity", f"could move {moved_ah:.3g} Ah in its pulse, more than the envelope allows")
-        currents = [phase.current_a for phase in drives]
-        if len(currents) > 1 and not self._apart(currents[0], currents[1]):
-            self._refuse("pulse", "has a base current that cannot be told from its pulse current")
-
-    def _apart(self, one_a: float, other_a: float) -> bool:
-        smallest_a = ACCURACIES_MIN * self._channel.current_accuracy_a if self._channel else 0.0
-        return one_a != other_a and abs(one_a - other_a) >= smallest_a
-
     def _tests(self, variant: StepVariant) -> None:
         envelope, channel = self._step.envelope, self._channel
         for condition in (*variant.until, *variant.fail):
@@ -193,7 +101,7 @@ class StepCheck:
                     self._refuse("not-positive", f"tests `{text}`: {test.quantity} is a magnitude, above 0")
                 elif test.quantity == "voltage" and not envelope.voltage_v_min <= value <= envelope.voltage_v_max:
                     self._refuse(
-                        "envelope", f"tests `{text}`, outside of {_window(envelope)} of {self._cell_type.name}"
+                        "envelope", f"tests `{text}`, outside of {self._judge.window} of {self._cell_type.name}"
                     )
                 elif test.quantity == "capacity" and test.of_tag is None and value > envelope.capacity_ah:
                     most = Quantity(round(envelope.capacity_ah, 6), "Ah")
@@ -204,12 +112,12 @@ class StepCheck:
                     self._refuse("accuracy", f"tests `{text}`, which is {self._too_small(value, channel)}")
 
     def _currents(self, variant: StepVariant, phase: PlanPhase) -> None:
-        direction, envelope, channel = _drive_direction(phase), self._step.envelope, self._channel
+        direction, envelope, channel = drive_direction(phase), self._step.envelope, self._channel
         least_a, most_a = _current_range_a(phase, envelope)
         limit_a = envelope.charge_current_a if direction == "charge" else envelope.discharge_current_a
         if least_a > limit_a:
             self._refuse(
-                "current", f"asks for {_amp(least_a)}, but {self._cell_type.name} takes {_amp(limit_a)} in {direction}"
+                "current", f"asks for {amp(least_a)}, but {self._cell_type.name} takes {amp(limit_a)} in {direction}"
             )
         cut_offs_a = [
             test.value
@@ -219,7 +127,7 @@ class StepCheck:
         ]
         if phase.holds_voltage and any(cut_a >= most_a for cut_a in cut_offs_a):
             self._refuse(
-                "cut-off", f"has a cut-off of {_amp(max(cut_offs_a))} that is not below its current", "lower it"
+                "cut-off", f"has a cut-off of {amp(max(cut_offs_a))} that is not below its current", "lower it"
             )
         if channel is None:
             return
@@ -227,7 +135,7 @@ class StepCheck:
             self._refuse("channel", "discharges through a resistance, which the channel cannot hold")
         channel_a = channel.charge_current_a_max if direction == "charge" else channel.discharge_current_a_max
         if least_a > channel_a:
-            self._refuse("channel", f"asks for {_amp(least_a)}, but the channel gives {_amp(channel_a)} in {direction}")
+            self._refuse("channel", f"asks for {amp(least_a)}, but the channel gives {amp(channel_a)} in {direction}")
         if least_a < ACCURACIES_MIN * channel.current_accuracy_a:
             self._refuse("accuracy", f"asks for {self._too_small(least_a, channel)}")
         most_w = phase.power_w or min(most_a, channel_a) * max(phase.voltage_v, envelope.voltage_v_min)
@@ -235,11 +143,11 @@ class StepCheck:
             self._refuse("channel", f"asks for {most_w:.4g} W, but the channel gives {channel.power_w_max:.4g} W")
 
     def _voltages(self, variant: StepVariant, phase: PlanPhase) -> None:
-        direction, envelope, channel = _drive_direction(phase), self._step.envelope, self._channel
+        direction, envelope, channel = drive_direction(phase), self._step.envelope, self._channel
         target_v = phase.voltage_v
         if phase.holds_voltage and not envelope.voltage_v_min <= target_v <= envelope.voltage_v_max:
             at = Quantity(target_v, "V")
-            self._refuse("envelope", f"asks for {at}, outside of {_window(envelope)} of {self._cell_type.name}")
+            self._refuse("envelope", f"asks for {at}, outside of {self._judge.window} of {self._cell_type.name}")
         if channel is None:
             return
         if not isnan(target_v) and not channel.voltage_v_min <= target_v <= channel.voltage_v_max:
@@ -263,23 +171,14 @@ class StepCheck:
                 f"they must lie {1e3 * guard_v:.4g} mV apart; leave `voltage` out to end a CC there",
             )
 
-    def _edge_v(self, direction: DriveDirection) -> float:
-        envelope = self._step.envelope
-        return envelope.voltage_v_max if direction == "charge" else envelope.voltage_v_min
-
     def _too_small(self, value_a: float, channel: ChannelRange) -> str:
         least_a = ACCURACIES_MIN * channel.current_accuracy_a
-        return f"{_amp(value_a)}: less than {ACCURACIES_MIN} times the channel's accuracy, {_amp(least_a)}"
+        return f"{amp(value_a)}: less than {ACCURACIES_MIN} times the channel's accuracy, {amp(least_a)}"
 
 
 _MAGNITUDES = frozenset({"current", "power", "time", "total_time", "capacity", "energy"})
 _ENVELOPE_NUMBERS = ("trip_margin_v", "charge_current_a", "discharge_current_a", "capacity_ah")
 _ENVELOPE_WINDOWS = ("charge_temperature_degc", "discharge_temperature_degc")
-
-
-def _drive_direction(phase: PlanPhase) -> DriveDirection:
-    assert phase.direction != "rest"  # noqa: S101 (only drives come here)
-    return phase.direction
 
 
 def _inside(own: tuple[float, float], whole: tuple[float, float]) -> bool:
@@ -294,11 +193,3 @@ def _current_range_a(phase: PlanPhase, envelope: Envelope) -> tuple[float, float
     if phase.resistance_ohm is not None:
         return low_v / phase.resistance_ohm, high_v / phase.resistance_ohm
     return phase.current_a, phase.current_a
-
-
-def _window(envelope: Envelope) -> str:
-    return f"{envelope.voltage_v_min:.4g} to {envelope.voltage_v_max:.4g} V"
-
-
-def _amp(current_a: float) -> str:
-    return str(Quantity(float(f"{current_a:.4g}"), "A"))

@@ -11,7 +11,7 @@ from cycler.recipe.contact_place import check_contact_places
 from cycler.recipe.fields import as_title
 from cycler.recipe.ledger_phase import latch_of
 from cycler.recipe.lookup import find_cell_type
-from cycler.recipe.lower import Lowering, program
+from cycler.recipe.lower import lowering_of, program
 from cycler.recipe.model import Recipe
 from cycler.recipe.plan import ContactGroup, Plan, PlanStep
 from cycler.recipe.problems import InvalidFile, MistakeError, Problem, Problems
@@ -64,7 +64,7 @@ def compile_plan(recipe: Recipe, cell_type: CellType, channel: ChannelRange, gro
         from_states=recipe.from_state,
         to_state=recipe.to_state,
         latch=latch_of(recipe, cell_type),
-        program=program(recipe.steps, Lowering.of(recipe, cell_type, channel, group)),
+        program=program(recipe.steps, lowering_of(recipe, cell_type, channel, group)),
     )
 
 
@@ -105,7 +105,7 @@ def _named_cell_type(root: MapNode, beside: Path, problems: Problems, others: li
 
 
 def _check_steps(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None, problems: Problems) -> None:
-    lowering = Lowering.of(recipe, cell_type, channel)
+    lowering = lowering_of(recipe, cell_type, channel)
     if lowering.life.takes_filled and "filled" not in cell_type.envelopes:
         message = f"the recipe takes filled cells, but {cell_type.name} has no envelope for them"
         problems.add(0, "from-state", message, "add envelope: {filled: …} to the cell type")

@@ -8,19 +8,22 @@ from cycler.model.cell_type import CellType, Envelope
 from cycler.recipe.bounds import end_voltage_v, trip_v
 from cycler.recipe.canonical import content_hash
 from cycler.recipe.ledger_phase import latch_of
-from cycler.recipe.lower import Lowering, lower_step, record_rule
+from cycler.recipe.lower import lower_step, lowering_of, record_rule
 from cycler.recipe.model import ExecutedStep, LoopStep, Recipe, Step
 from cycler.recipe.plan import Condition, PlanPhase, PlanStep, RecordRule, StepVariant
+from cycler.recipe.steps.scope import Lowering
+from cycler.recipe.steps.table import kind_of
 from cycler.recipe.units import Quantity
+from cycler.recipe.words import in_words
 
 
 def describe(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None = None) -> list[str]:
     """The lines that people read before they release a recipe. The recipe has been checked."""
-    lowering = Lowering.of(recipe, cell_type, channel)
-    rated_a = _text(cell_type.rated_capacity_ah, "A")
+    lowering = lowering_of(recipe, cell_type, channel)
+    rated_a = in_words(cell_type.rated_capacity_ah, "A")
     lines = [
         f"{recipe.recipe} {recipe.version}  {content_hash(recipe)[:12]}",
-        f"cell type {cell_type.name}: rated {_text(cell_type.rated_capacity_ah, 'Ah')}, so 1C is {rated_a}",
+        f"cell type {cell_type.name}: rated {in_words(cell_type.rated_capacity_ah, 'Ah')}, so 1C is {rated_a}",
         f"takes cells that are {' or '.join(recipe.from_state)}"
         + (f", leaves them {recipe.to_state}" if recipe.to_state else ""),
         *_envelopes(recipe, cell_type),
@@ -28,13 +31,13 @@ def describe(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None =
         "",
     ]
     lines.extend(_steps(recipe.steps, lowering, ""))
-    lines += ["", f"takes {_text(worst_case_s(recipe, cell_type), 's')} at most"]
+    lines += ["", f"takes {in_words(worst_case_s(recipe, cell_type), 's')} at most"]
     return lines
 
 
 def worst_case_s(recipe: Recipe, cell_type: CellType) -> float:
     """Every step at its own bound in time, every loop to its last turn; pauses and waiting not counted."""
-    lowering = Lowering.of(recipe, cell_type, None)
+    lowering = lowering_of(recipe, cell_type, None)
 
     def total_s(steps: tuple[Step, ...]) -> float:
         return sum(
@@ -60,8 +63,8 @@ def _envelope(envelope: Envelope) -> str:
     return (
         f"{envelope.voltage_v_min:g} to {envelope.voltage_v_max:g} V,"
         f" trips at {trip_v(envelope, 'discharge'):.4g} and {trip_v(envelope, 'charge'):.4g} V,"
-        f" at most {_text(envelope.charge_current_a, 'A')} in charge,"
-        f" {_text(envelope.discharge_current_a, 'A')} in discharge"
+        f" at most {in_words(envelope.charge_current_a, 'A')} in charge,"
+        f" {in_words(envelope.discharge_current_a, 'A')} in discharge"
     )
 
 
@@ -79,7 +82,7 @@ def _step(step: ExecutedStep, lowered: PlanStep, cell_type: CellType, path: str,
     tag = f", tagged {step.tag}" if step.tag else ""
     inner = " " * len(path)
     yield f"{path}{lowered.step_type}{named}{tag}"
-    yield from (inner + line for line in _of_the_bay(lowered))
+    yield from (inner + line for line in kind_of(step).lines(lowered))
     several = len(lowered.variants) > 1
     for turn, variant in enumerate(lowered.variants, start=1):
         prefix = f"turn {turn}: " if several else ""
@@ -88,70 +91,49 @@ def _step(step: ExecutedStep, lowered: PlanStep, cell_type: CellType, path: str,
         for key, conditions in (("ends when", variant.until), ("fails when", variant.fail)):
             for condition in conditions:
                 yield f"{inner}{prefix}{_condition(key, condition)}"
-    if lowered.pulse is not None:
-        values = ", ".join(_text(value_s, "s") for value_s in lowered.pulse.values_s)
-        yield f"{inner}resistance after {values}"
     if step.limits is not None:
         own = lowered.envelope
         yield (
             f"{inner}narrower limits: {own.voltage_v_min:g} to {own.voltage_v_max:g} V,"
-            f" {_text(own.charge_current_a, 'A')} in charge, {_text(own.discharge_current_a, 'A')} in discharge,"
-            f" {_text(own.capacity_ah, 'Ah')}"
+            f" {in_words(own.charge_current_a, 'A')} in charge, {in_words(own.discharge_current_a, 'A')} in discharge,"
+            f" {in_words(own.capacity_ah, 'Ah')}"
         )
     if step.record is not None:
         yield f"{inner}keeps a sample {_record(lowered.record)}"
     if lowered.time_s_max < inf:
-        yield f"{inner}takes {_text(lowered.time_s_max, 's')} at most"
-
-
-def _of_the_bay(step: PlanStep) -> Iterator[str]:
-    """What concerns more than the one cell."""
-    chamber, soak, contact = step.chamber, step.soak, step.contact
-    if chamber is not None:
-        rate = "" if chamber.rate_k_per_min is None else f" with {chamber.rate_k_per_min:g} K/min"
-        yield f"chamber to {chamber.target_degc:g} degC{rate}"
-    if soak is not None:
-        yield (
-            f"goes on when all cells have been within {soak.within_k:g} K of it and of their middle"
-            f" for {_text(soak.hold_s, 's')}; holds when that takes {_text(soak.timeout_s, 's')}"
-        )
-    if contact is not None:
-        yield "each stage ends with a verdict on every cell; the other half of the bay is charged first, or after this"
-        if contact.ocv_v is not None:
-            yield f"expects {contact.ocv_v[0]:g} to {contact.ocv_v[1]:g} V"
-        if contact.continuity_v is not None:
-            yield f"expects the last known voltage within {_text(contact.continuity_v, 'V')}"
+        yield f"{inner}takes {in_words(lowered.time_s_max, 's')} at most"
 
 
 def _phase(phase: PlanPhase, variant: StepVariant, step: PlanStep, cell_type: CellType) -> str:
     """What is regulated, and the three voltages of its end: target or end, clamp, trip."""
     at_least = " at least" if phase.held else ""
-    for_ = f" for {_text(phase.duration_s, 's')}{at_least}" if phase.duration_s else ""
+    for_ = f" for {in_words(phase.duration_s, 's')}{at_least}" if phase.duration_s else ""
     if phase.direction == "rest":
         return f"relay open{for_}"
     trip = f"trip {trip_v(step.envelope, phase.direction):.4g} V"
     if phase.power_w is not None:
-        what = f"{phase.direction} with {_text(phase.power_w, 'W')}, at most {_text(phase.current_a, 'A')}"
+        what = f"{phase.direction} with {in_words(phase.power_w, 'W')}, at most {in_words(phase.current_a, 'A')}"
     elif phase.resistance_ohm is not None:
-        what = f"{phase.direction} over {_text(phase.resistance_ohm, 'Ohm')}, at most {_text(phase.current_a, 'A')}"
+        what = (
+            f"{phase.direction} over {in_words(phase.resistance_ohm, 'Ohm')}, at most {in_words(phase.current_a, 'A')}"
+        )
     else:
         rated_ah = cell_type.rated_capacity_ah
-        base = f"{_c_rate(phase.current_a / rated_ah)} of {_text(rated_ah, 'Ah')}"
-        what = f"{phase.direction} with {_text(phase.current_a, 'A')} ({base})"
+        base = f"{_c_rate(phase.current_a / rated_ah)} of {in_words(rated_ah, 'Ah')}"
+        what = f"{phase.direction} with {in_words(phase.current_a, 'A')} ({base})"
     if phase.above_rest_v is not None:
-        return (
-            f"{what}{for_}; clamp {_text(phase.above_rest_v, 'V')} above rest, {phase.voltage_v:.4g} V at most; {trip}"
-        )
+        clamp = f"clamp {in_words(phase.above_rest_v, 'V')} above rest, {phase.voltage_v:.4g} V at most"
+        return f"{what}{for_}; {clamp}; {trip}"
     if phase.holds_voltage:
-        return f"{what}{for_}, then hold {_text(phase.voltage_v, 'V')}; {trip}"
+        return f"{what}{for_}, then hold {in_words(phase.voltage_v, 'V')}; {trip}"
     end = end_voltage_v(variant, phase.direction)
-    return f"{what}{for_}; end {_text(end, 'V')}, clamp {phase.voltage_v:.4g} V, {trip}"
+    return f"{what}{for_}; end {in_words(end, 'V')}, clamp {phase.voltage_v:.4g} V, {trip}"
 
 
 def _condition(key: str, condition: Condition) -> str:
     """The author's words, and in SI what depends on the cell type."""
     resolved = [
-        f"{_text(test.value, 'A' if test.quantity == 'current' else 'Ah' if test.quantity == 'capacity' else 'Wh')}"
+        f"{in_words(test.value, 'A' if test.quantity == 'current' else 'Ah' if test.quantity == 'capacity' else 'Wh')}"
         for test in condition.tests
         if test.quantity in {"current", "capacity", "energy"} and test.of_tag is None
     ]
@@ -162,21 +144,11 @@ def _condition(key: str, condition: Condition) -> str:
 
 def _record(rule: RecordRule) -> str:
     units = ((rule.every_s, "s"), (rule.voltage_v, "V"), (rule.current_a, "A"), (rule.temperature_k, "degC"))
-    changes = [_text(value, unit) for value, unit in units[1:] if value is not None]
-    every = [f"every {_text(rule.every_s, 's')}"] if rule.every_s is not None else []
+    changes = [in_words(value, unit) for value, unit in units[1:] if value is not None]
+    every = [f"every {in_words(rule.every_s, 's')}"] if rule.every_s is not None else []
     return " and ".join([*every, *([f"on a change of {', '.join(changes)}"] if changes else [])])
 
 
 def _c_rate(rate: float) -> str:
     exact = str(Quantity(rate, "C"))
     return exact if len(exact) <= 8 else f"{rate:.4g}C"
-
-
-def _text(value: float, unit: str) -> str:
-    """To six digits, in the unit that reads best; times in hours, minutes and seconds."""
-    if unit == "s" and value >= 60:
-        minutes, seconds = divmod(round(value), 60)
-        hours, minutes = divmod(minutes, 60)
-        parts = ((hours, "h"), (minutes, "min"), (seconds, "s"))
-        return " ".join(f"{number} {name}" for number, name in parts if number)
-    return str(Quantity(float(f"{value:.6g}"), unit))

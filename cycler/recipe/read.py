@@ -11,10 +11,12 @@ from cycler.recipe.condition import QUANTITY_UNITS, Consequence, RecipeCondition
 from cycler.recipe.fields import Fields, as_list, as_map, as_text, as_title
 from cycler.recipe.model import Alternatives, LimitKeys, LoopStep, Recipe, RecordKeys, Step
 from cycler.recipe.problems import MistakeError, Problems, nearest, shown
-from cycler.recipe.step_forms import COMMON_KEYS, CURRENT, LOOP_TURNS_MAX, NOT_YET, STEP_FORMS, STEP_WORDS
+from cycler.recipe.steps.form import COMMON_KEYS, CURRENT
+from cycler.recipe.steps.table import NOT_YET, STEP_KINDS, STEP_WORDS
 from cycler.recipe.units import Quantity
 from cycler.recipe.yaml_nodes import ListNode, MapNode, Node
 
+LOOP_TURNS_MAX = 65_535
 VERSION = re.compile(r"\d{1,9}(\.\d{1,9}){0,2}", re.ASCII)
 
 DEFAULT_FROM_STATE: tuple[LedgerState, ...] = ("formed", "aged", "graded")
@@ -110,7 +112,7 @@ def _step(node: Node, problems: Problems, defaults: DcirDefaults, turns: int | N
     problems.step = id_ or path
     if word == "loop":
         return _loop(fields, defaults, path=path, line=line, id_=id_)
-    form = STEP_FORMS[word]
+    form = STEP_KINDS[word].form
     amounts = {key: _amounts(fields, key, units, turns) for key, units in form.amounts.items()}
     common = {"path": path, "line": line, "id": id_, **_common(fields, turns)}
     step = form.build(fields, common, amounts, defaults) if len(problems.found) == before else None

@@ -5,8 +5,9 @@ from typing import Any
 from cycler.model.cell import LEDGER_STATES
 from cycler.recipe.condition import NAME, RESERVED
 from cycler.recipe.fields import TITLE
-from cycler.recipe.read import VERSION
-from cycler.recipe.step_forms import CURRENT, LOOP_TURNS_MAX, NOT_YET, STEP_FORMS, StepForm
+from cycler.recipe.read import LOOP_TURNS_MAX, VERSION
+from cycler.recipe.steps.form import CURRENT, StepForm
+from cycler.recipe.steps.table import NOT_YET, STEP_KINDS
 from cycler.recipe.units import NUMBER, SCALES
 
 Schema = dict[str, Any]
@@ -73,7 +74,7 @@ def _step_values() -> dict[str, Schema]:
         },
         required=["times", "steps"],
     )
-    return {**{word: _step(form) for word, form in STEP_FORMS.items()}, "loop": loop}
+    return {**{word: _step(kind.form) for word, kind in STEP_KINDS.items()}, "loop": loop}
 
 
 def _step(form: StepForm) -> Schema:
@@ -82,6 +83,7 @@ def _step(form: StepForm) -> Schema:
     own |= {key: _pair(units[0]) for key, units in form.pairs.items()}
     own |= {key: _one_or_more(_quantity(units)) for key, units in form.lists.items()}
     own |= {key: {"enum": list(words)} for key, words in form.words.items()}
+    own |= {key: dict(other.schema) for key, other in form.others.items()}
     common = {
         "id": {"$ref": "#/$defs/name"},
         "tag": {"$ref": "#/$defs/name"},

@@ -6,7 +6,7 @@ from cycler.control.program_cursor import Program
 from cycler.control.reservations import conflicts
 from cycler.model.rack import BayId
 from cycler.recipe.compile import LoadedRecipe
-from cycler.recipe.lower import Lowering, program
+from cycler.recipe.lower import lowering_of, program
 from cycler.recipe.plan import PlanStep
 from cycler.recipe.problems import Problem
 from cycler.service.configuration import Configuration
@@ -16,7 +16,7 @@ def chamber_problems(configuration: Configuration, recipes: Mapping[BayId, Loade
     """Of recipes without other problems, each on its bay, that are to run at the same time."""
     sharing: dict[str, dict[BayId, list[Program]]] = {}
     for bay, loaded in recipes.items():
-        steps = program(loaded.recipe.steps, Lowering.of(loaded.recipe, loaded.cell_type, None))
+        steps = program(loaded.recipe.steps, lowering_of(loaded.recipe, loaded.cell_type, None))
         chamber = configuration.rack.bays[bay].chamber
         if chamber is None:
             yield from _without_chamber(bay, steps, file=loaded.recipe.file)

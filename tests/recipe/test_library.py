@@ -14,7 +14,8 @@ from cycler.recipe.describe import describe, worst_case_s
 from cycler.recipe.lookup import LIBRARY
 from cycler.recipe.plan import PlanStep
 from cycler.recipe.schema import recipe_schema
-from cycler.recipe.step_forms import COMMON_KEYS, STEP_FORMS
+from cycler.recipe.steps.form import COMMON_KEYS
+from cycler.recipe.steps.table import STEP_KINDS
 
 RECIPES = sorted(LIBRARY.glob("*.yaml"))
 CHANNEL_ACCURACY = 0.001  # of full scale
@@ -102,10 +103,10 @@ def test_the_worst_case_counts_every_turn() -> None:
 
 def test_the_schema_is_json_and_names_the_steps_that_there_are() -> None:
     schema = json.loads(json.dumps(recipe_schema()))
-    assert set(_steps(schema)) == {*STEP_FORMS, "loop"}
+    assert set(_steps(schema)) == {*STEP_KINDS, "loop"}
 
 
-@pytest.mark.parametrize("word", STEP_FORMS)
+@pytest.mark.parametrize("word", STEP_KINDS)
 def test_the_schema_and_the_reader_know_the_same_keys(word: str) -> None:
     keys = set(_steps(recipe_schema())[word]["properties"])
     assert keys >= set(COMMON_KEYS)
