@@ -1,10 +1,14 @@
-"""How long a device may be silent: one lost reply is no loss of the device, a silence that makes readings stale is."""
+"""How long a device may be silent: one lost reply is no loss of the device, a silence that makes readings stale is.
+
+One garbled reply is no loss either: lines without a checksum are garbled now and then.
+"""
 
 import asyncio
+from math import inf
 
 import structlog
 
-from cycler.contract.errors import LinkError
+from cycler.contract.errors import LinkError, ProtocolError
 from cycler.control.cancellation import raise_if_cancelled
 
 log = structlog.get_logger()
@@ -26,6 +30,7 @@ class Patience:
         self.stale_s = 0.0
         self.expect_every(sweep_s)
         self.heard_s = 0.0
+        self._garbled_s = -inf
         self._device = device
 
     def expect_every(self, sweep_s: float) -> None:
@@ -49,11 +54,18 @@ class Patience:
         """The last reading is stale."""
         return asyncio.get_running_loop().time() >= self.ends_s
 
-    def bear(self, error: LinkError) -> None:
-        """Go on without a reading. Raises what was caught if the device has been silent for too long, or the task's
-        cancellation if there is one.
+    def bear(self, error: LinkError | ProtocolError) -> None:
+        """Go on without a reading. Raises what was caught if the device has been silent for too long, if its replies
+        make no sense again and again, or the task's cancellation if there is one.
         """
         raise_if_cancelled()
         if self.is_over:
             raise error
-        log.warning("device.silent", device=self._device, reason=error.detail)
+        if isinstance(error, LinkError):
+            log.warning("device.silent", device=self._device, reason=error.detail)
+            return
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._garbled_s < self.stale_s:
+            raise error
+        self._garbled_s = now_s
+        log.warning("device.garbled", device=self._device, reason=error.detail)

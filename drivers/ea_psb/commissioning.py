@@ -44,6 +44,12 @@ class Kept:
     unanswered: tuple[str, ...] = ()  # the questions without an answer that can be understood
 
 
+def expected_of(wanted: Options) -> Kept:
+    """What a device keeps that answers every question as the rack file wants it."""
+    watchdog = Watchdog(watches="host", timeout_s=WATCHDOG_S, proven=bool(wanted.watchdog_proof))
+    return Kept(armed=frozenset(wanted.thresholds), watchdog=watchdog)
+
+
 class Commissioning:
     """The exchange over one link, whose connection it opens and closes."""
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from cycler.contract.capabilities import Capabilities, ChannelRange, DeviceProtection
+from cycler.contract.capabilities import Capabilities, ChannelRange, DeviceProtection, Keeps
 from cycler.contract.plugin import DeviceSettings, OfflineFacts
 from cycler.contract.sweep import ChannelId
-from drivers.ea_psb.commissioning import Kept
+from drivers.ea_psb.commissioning import Kept, expected_of
 from drivers.ea_psb.instrument import Pace
+from drivers.ea_psb.options import parse_options
 from drivers.ea_psb.reach import Reach
 from drivers.ea_psb.scale import STEPS, Ratings
 from drivers.ea_psb.thresholds import (
@@ -54,17 +56,20 @@ def accuracy_of(settings: DeviceSettings, ratings: Ratings) -> Accuracy:
 def offline_facts(settings: DeviceSettings) -> OfflineFacts:
     """Its range is known where the rack file gives all three ratings, to which the device is then held. Adjustment
     limits may narrow it: those only the device knows."""
+    kept = expected_of(parse_options(settings))
+    keeps = Keeps(protections=_protections(kept), watchdog=kept.watchdog, limit_readback=_readback(kept))
     voltage_v, current_a, power_w = settings.rated_voltage_v, settings.rated_current_a, settings.rated_power_w
     if voltage_v is None or current_a is None or power_w is None:
-        return OfflineFacts(channels=(CHANNEL,))
+        return OfflineFacts(channels=(CHANNEL,), keeps=keeps)
     ratings = Ratings(voltage_v=voltage_v, current_a=current_a, power_w=power_w)
-    return OfflineFacts(channels=(CHANNEL,), range=_range(ratings, Reach(), accuracy_of(settings, ratings)))
+    return OfflineFacts(
+        channels=(CHANNEL,), range=_range(ratings, Reach(), accuracy_of(settings, ratings)), keeps=keeps
+    )
 
 
 def capabilities_of(ratings: Ratings, reach: Reach, accuracy: Accuracy, kept: Kept, pace: Pace) -> Capabilities:
     """A protection is kept where the rack file gives its threshold and the device holds it: one that stands at the
     110 % of the factory lies above anything that a cell bears."""
-    missing = _limits_missing(kept)
     return Capabilities(
         channels=(CHANNEL,),
         range=_range(ratings, reach, accuracy),
@@ -78,11 +83,19 @@ def capabilities_of(ratings: Ratings, reach: Reach, accuracy: Accuracy, kept: Ke
         rest="relay-open",
         regulation_reported=True,
         charge_counter=False,
-        protections=frozenset(name for name, thresholds in PROTECTIONS.items() if thresholds <= kept.armed),
+        protections=_protections(kept),
         watchdog=kept.watchdog,
-        limit_readback="no" if missing else "yes",
-        limits_missing=missing,
+        limit_readback=_readback(kept),
+        limits_missing=_limits_missing(kept),
     )
+
+
+def _protections(kept: Kept) -> frozenset[DeviceProtection]:
+    return frozenset(name for name, thresholds in PROTECTIONS.items() if thresholds <= kept.armed)
+
+
+def _readback(kept: Kept) -> Literal["yes", "no"]:
+    return "no" if _limits_missing(kept) else "yes"
 
 
 def _limits_missing(kept: Kept) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from cycler.contract.capabilities import Capabilities, Identity
 from cycler.contract.devices import ApplyResult
-from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
+from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
 from cycler.contract.order import Applied, Order, Overtaken, Phase
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.overtaking import OffGenerations, once_more
 from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from cycler.contract.sweep import ChannelId, Running, Sweep
 from drivers.ea_psb.commissioning import Commissioning, Kept
@@ -24,7 +24,6 @@ from drivers.ea_psb.output import Output
 from drivers.ea_psb.ports import SCHEMES, commissioning_link_of, instrument_of
 from drivers.ea_psb.remote import Remote
 from drivers.ea_psb.set_values import achieved, set_values_for, stages
-from drivers.links.access import Withdrawn
 from drivers.links.queue import Priority
 
 
@@ -136,30 +135,14 @@ class EaPsb:
 
     async def apply(self, orders: Mapping[ChannelId, Order]) -> Mapping[ChannelId, ApplyResult]:
         """At most one order, for the one channel."""
-        answers: dict[ChannelId, ApplyResult] = {}
-        for channel, order in orders.items():
-            if channel != CHANNEL:
-                answers[channel] = self._nowhere(channel)
-                continue
-            mark = self._offs.mark(CHANNEL)
-            try:
-                async with self._orders:
-                    answers[channel] = await self._apply(order, mark)
-            except Withdrawn:
-                answers[channel] = Overtaken(order_id=order.order_id)
-            except DeviceError as error:
-                answers[channel] = error
-        return answers
+        return await self._offs.give_each(orders, self._apply, unknown=self._nowhere, busy=self._orders)
 
     async def make_safe(self, channels: Collection[ChannelId]) -> None:
         """Output off, seen in the state word. A lost connection is opened once more for it."""
         if CHANNEL in channels:
             self._offs.raise_for((CHANNEL,))
             self._in_force = None
-            try:
-                await self._output.switch_off()
-            except LinkError:
-                await self._output.switch_off()
+            await once_more(self._output.switch_off)
         self._refuse_unknown(channels)
 
     async def acknowledge(self, channels: Collection[ChannelId]) -> None:
@@ -173,7 +156,7 @@ class EaPsb:
         self._instrument.close()
         self._commissioning.close()
 
-    async def _apply(self, order: Order, mark: int) -> Applied | Overtaken:
+    async def _apply(self, _channel: ChannelId, order: Order, mark: int) -> Applied | Overtaken:
         connected, output = self._known(), self._output
         phase = acceptable_phase(self._device, order, connected)
         if phase.direction == "rest":

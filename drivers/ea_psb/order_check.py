@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from cycler.contract.errors import DeviceFault
 from cycler.contract.order import DeviceLimits, Order, Phase
+from cycler.contract.order_check import beyond_limits
 from drivers.ea_psb.connected import Connected
 from drivers.ea_psb.reach import highest
 from drivers.ea_psb.scale import FULL_SCALE, raw_at_most, real
@@ -59,18 +60,7 @@ def _refusal(order: Order, connected: Connected) -> str | None:
         return None
     if phase.resistance_ohm is not None:
         return "constant resistance is not driven on this device"
-    return _beyond_own_limits(phase, limits) or _beyond_device(phase, limits, connected)
-
-
-def _beyond_own_limits(phase: Phase, limits: DeviceLimits) -> str | None:
-    charges = phase.direction == "charge"
-    bound_v = limits.voltage_v_max if charges else limits.voltage_v_min
-    bound_a = limits.charge_current_a_max if charges else limits.discharge_current_a_max
-    if bound_v is not None and (phase.voltage_v > bound_v if charges else phase.voltage_v < bound_v):
-        return f"voltage_v {phase.voltage_v:g} lies beyond its own limit {bound_v:g}"
-    if bound_a is not None and phase.current_a > bound_a:
-        return f"current_a {phase.current_a:g} lies beyond its own limit {bound_a:g}"
-    return None
+    return beyond_limits(phase, limits) or _beyond_device(phase, limits, connected)
 
 
 def _beyond_device(phase: Phase, limits: DeviceLimits, connected: Connected) -> str | None:

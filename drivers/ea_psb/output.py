@@ -3,11 +3,10 @@
 import asyncio
 
 from cycler.contract.errors import DeviceFault
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.overtaking import OffGenerations, Withdrawn
 from drivers.ea_psb.declaration import CHANNEL
 from drivers.ea_psb.instrument import CONFIRM_S, Instrument, Switch
 from drivers.ea_psb.set_values import SWITCH_OFF, SWITCH_ON, Setting, SetValues, Write, after
-from drivers.links.access import Withdrawn
 from drivers.links.queue import Priority
 
 

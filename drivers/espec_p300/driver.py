@@ -3,17 +3,18 @@
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from cycler.contract.capabilities import ChamberRange, Identity
 from cycler.contract.devices import ChamberReading
 from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.overtaking import OffGenerations, once_more
 from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from cycler.contract.sweep import ChannelId
 from drivers.espec_p300 import commands as cmd
 from drivers.espec_p300.options import parse_options
-from drivers.links.ascii import AsciiLink, Withdrawn
+from drivers.links.ascii import AsciiLink
 from drivers.links.queue import Priority
 
 T = TypeVar("T")
@@ -57,11 +58,9 @@ class EspecP300:
         if not plate.controller.upper().startswith(cmd.CONTROLLERS):
             raise ProtocolError(self._device, f"a {plate.controller!r} answers, expected a P300 or SCP220")
         firmware = await self._exchange(cmd.ROM, Priority.ORDER)
-        self._capabilities = ChamberRange(
-            temperature_degc_min=self._options.temperature_degc_min,
-            temperature_degc_max=min(self._options.temperature_degc_max, plate.temperature_degc_max),
-            rate_k_per_min_max=0.0,
-        )
+        told = self._options.range
+        reached_degc = min(told.temperature_degc_max, plate.temperature_degc_max)
+        self._capabilities = replace(told, temperature_degc_max=reached_degc)
         return Identity(maker="ESPEC", model=plate.controller, serial="", firmware=firmware)
 
     async def commission(self) -> None:
@@ -85,31 +84,29 @@ class EspecP300:
 
     async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
         """In tenths of a degree. Switches constant mode on, but not a controller that somebody has switched off."""
-        mark = self._offs.mark(CHAMBER)
         if rate_k_per_min is not None:
             raise DeviceFault(self._device, "it has no ramp in constant mode, only programs have: order it without")
         self._refuse_out_of_range(temperature_degc)
-        async with self._orders:
-            mode = await self._ask(cmd.MODE, cmd.mode, Priority.ORDER)
-            if mode == cmd.OFF:
-                raise DeviceFault(self._device, "it is switched off at its panel: a person has to switch it on")
-            if cmd.is_program(mode):
-                raise DeviceFault(self._device, f"its mode is {mode}: a program is in control")
-            shown = await self._ask(cmd.TEMPERATURES, cmd.temperatures, Priority.ORDER)
-            set_degc = round(temperature_degc, 1)
-            if not shown.low_degc <= set_degc <= shown.high_degc:
-                limits = f"its limits {shown.low_degc:g} ... {shown.high_degc:g} degC"
-                raise DeviceFault(self._device, f"{set_degc:g} degC lies outside {limits}")
-            await self._order(cmd.set_point(set_degc), mark)
-            await self._confirm_temperatures(f"set point {set_degc:g} degC", lambda now: (now.set_degc, set_degc))
-            if mode != cmd.CONSTANT:
-                await self._order(cmd.HOLD_CONSTANT, mark)
-                await self._confirm_mode((cmd.CONSTANT,), Priority.ORDER)
-            self._refuse_overtaken(mark)
+        with self._offs.unless_overtaken(self._device, CHAMBER) as unless:
+            async with self._orders:
+                mode = await self._ask(cmd.MODE, cmd.mode, Priority.ORDER)
+                if mode == cmd.OFF:
+                    raise DeviceFault(self._device, "it is switched off at its panel: a person has to switch it on")
+                if cmd.is_program(mode):
+                    raise DeviceFault(self._device, f"its mode is {mode}: a program is in control")
+                shown = await self._ask(cmd.TEMPERATURES, cmd.temperatures, Priority.ORDER)
+                set_degc = round(temperature_degc, 1)
+                if not shown.low_degc <= set_degc <= shown.high_degc:
+                    limits = f"its limits {shown.low_degc:g} ... {shown.high_degc:g} degC"
+                    raise DeviceFault(self._device, f"{set_degc:g} degC lies outside {limits}")
+                await self._exchange(cmd.set_point(set_degc), Priority.ORDER, unless=unless)
+                await self._confirm_temperatures(f"set point {set_degc:g} degC", lambda now: (now.set_degc, set_degc))
+                if mode != cmd.CONSTANT:
+                    await self._exchange(cmd.HOLD_CONSTANT, Priority.ORDER, unless=unless)
+                    await self._confirm_mode((cmd.CONSTANT,), Priority.ORDER)
 
     async def set_limits(self, *, temperature_degc_min: float, temperature_degc_max: float) -> None:
         """In tenths of a degree, rounded inwards."""
-        mark = self._offs.mark(CHAMBER)
         low_degc, high_degc = math.nan, math.nan
         if math.isfinite(temperature_degc_min) and math.isfinite(temperature_degc_max):
             low_degc = math.ceil(10.0 * temperature_degc_min - 1e-6) / 10.0
@@ -117,26 +114,24 @@ class EspecP300:
         if not low_degc < high_degc:
             ordered = f"{temperature_degc_min:g} and {temperature_degc_max:g} degC"
             raise DeviceFault(self._device, f"limits of {ordered} leave nothing between them")
-        async with self._orders:
-            shown = await self._ask(cmd.TEMPERATURES, cmd.temperatures, Priority.ORDER)
-            steps = [cmd.high_limit(high_degc), cmd.low_limit(low_degc)]
-            if high_degc < shown.high_degc:
-                steps.reverse()  # so that the low limit never lies above the high one
-            for step in steps:
-                await self._order(step, mark)
-            await self._confirm_temperatures(
-                f"limits {low_degc:g} ... {high_degc:g} degC",
-                lambda now: (now.low_degc, low_degc),
-                lambda now: (now.high_degc, high_degc),
-            )
+        with self._offs.unless_overtaken(self._device, CHAMBER) as unless:
+            async with self._orders:
+                shown = await self._ask(cmd.TEMPERATURES, cmd.temperatures, Priority.ORDER)
+                steps = [cmd.high_limit(high_degc), cmd.low_limit(low_degc)]
+                if high_degc < shown.high_degc:
+                    steps.reverse()  # so that the low limit never lies above the high one
+                for step in steps:
+                    await self._exchange(step, Priority.ORDER, unless=unless)
+                await self._confirm_temperatures(
+                    f"limits {low_degc:g} ... {high_degc:g} degC",
+                    lambda now: (now.low_degc, low_degc),
+                    lambda now: (now.high_degc, high_degc),
+                )
 
     async def make_safe(self) -> None:
         """Stand-by, seen in its mode. A lost connection is opened once more for it."""
         self._offs.raise_for((CHAMBER,))
-        try:
-            await self._stand_by()
-        except LinkError:
-            await self._stand_by()
+        await once_more(self._stand_by)
 
     async def aclose(self) -> None:
         """The chamber stays as it is."""
@@ -148,17 +143,6 @@ class EspecP300:
             await self._confirm_mode((cmd.STANDBY, cmd.OFF), Priority.OFF)
         except DeviceFault as fault:
             raise DeviceFault(self._device, f"{cmd.STAND_BY!r} was answered by {reply!r}; {fault.detail}") from None
-
-    async def _order(self, command: str, mark: int) -> None:
-        """Send a setting, unless an off came since."""
-        try:
-            await self._exchange(command, Priority.ORDER, unless=lambda: self._offs.overtook(CHAMBER, mark))
-        except Withdrawn:
-            self._refuse_overtaken(mark)
-
-    def _refuse_overtaken(self, mark: int) -> None:
-        if self._offs.overtook(CHAMBER, mark):
-            raise DeviceFault(self._device, "it was made safe while this order was under way")
 
     async def _confirm_temperatures(self, what: str, *pairs: Callable[[cmd.Temperatures], tuple[float, float]]) -> None:
         def is_shown(now: cmd.Temperatures) -> bool:
@@ -218,8 +202,7 @@ class EspecP300:
 
 
 def _offline(settings: DeviceSettings) -> OfflineFacts:
-    parse_options(settings)
-    return OfflineFacts()
+    return OfflineFacts(chamber=parse_options(settings).range)
 
 
 DRIVER = Driver(

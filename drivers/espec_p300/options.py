@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from cycler.contract.capabilities import ChamberRange
 from cycler.contract.plugin import DeviceSettings
 
 _KEYS = ("temperature_min", "temperature_max", "gap")
@@ -19,6 +20,15 @@ class Options:
     temperature_degc_min: float
     temperature_degc_max: float
     gap_s: float
+
+    @property
+    def range(self) -> ChamberRange:
+        """As the rack file says; the chamber may know better."""
+        return ChamberRange(
+            temperature_degc_min=self.temperature_degc_min,
+            temperature_degc_max=self.temperature_degc_max,
+            rate_k_per_min_max=0.0,
+        )
 
 
 def parse_options(settings: DeviceSettings) -> Options:

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Literal
 
-from cycler.contract.capabilities import Identity, MeterRange
+from cycler.contract.capabilities import Identity, MeterKind, MeterRange
 from cycler.contract.devices import Measurement
 from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
 from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from cycler.contract.sweep import ChannelId
-from drivers.hioki_bt3562.options import MEASURING_S, parse_options
+from drivers.hioki_bt3562.options import MEASURING_S, Options, parse_options
 from drivers.hioki_bt3562.settings import settings_of
 from drivers.hioki_bt3562.values import parse_pair
 from drivers.links.ascii import AsciiLink
@@ -18,7 +17,8 @@ from drivers.links.endpoint import refuse_unknown_keys
 from drivers.links.queue import Priority
 
 CHANNEL = ChannelId("1")
-KINDS: frozenset[Literal["ocv", "acir"]] = frozenset({"ocv", "acir"})
+KINDS: frozenset[MeterKind] = frozenset({"ocv", "acir"})
+FREQUENCY_HZ = 1000.0  # V: all of these measure at 1 kHz
 PORT = 23  # U: the factory's
 MODELS = ("BT3561A", "BT3562", "BT3562A", "BT3563", "BT3563A")  # V; -01 is the same with GP-IB
 READING_S_MAX = 2.0
@@ -47,16 +47,7 @@ class HiokiBt3562:
         refuse_unknown_keys(settings.resource)
         self._link = AsciiLink.to(settings.device, settings.resource, default_port=PORT, timeout_s=REPLY_S_MAX)
         self._identity: Identity | None = None
-        self._capabilities = MeterRange(
-            channels=(CHANNEL,),
-            kinds=KINDS,
-            voltage_accuracy_v=(
-                ACCURACY_VOLTAGE_RATIO * self._options.voltage_range_v
-                if settings.voltage_accuracy_v is None
-                else settings.voltage_accuracy_v
-            ),
-            resistance_accuracy_ohm=ACCURACY_RESISTANCE_RATIO * self._options.resistance_range_ohm,
-        )
+        self._capabilities = _declared(settings, self._options)
 
     async def connect(self) -> Identity:
         """Who answers. It tells no serial number."""
@@ -89,7 +80,7 @@ class HiokiBt3562:
                     self._device, f"{setting.header} was set to {setting.value} and reads back {reply[:40]!r}"
                 )
 
-    async def measure(self, channel: ChannelId, kinds: Collection[Literal["ocv", "acir"]]) -> Measurement:
+    async def measure(self, channel: ChannelId, kinds: Collection[MeterKind]) -> Measurement:
         """Both quantities are measured at once. None for one that was not asked for, and where nothing valid was
         measured: over range, open probe, bad contact."""
         if channel != CHANNEL:
@@ -138,9 +129,19 @@ class HiokiBt3562:
         return [reason for bit, reason in REFUSALS.items() if int(events[:5]) & bit]
 
 
+def _declared(settings: DeviceSettings, options: Options) -> MeterRange:
+    own_v = ACCURACY_VOLTAGE_RATIO * options.voltage_range_v
+    return MeterRange(
+        channels=(CHANNEL,),
+        kinds=KINDS,
+        frequency_hz=FREQUENCY_HZ,
+        voltage_accuracy_v=own_v if settings.voltage_accuracy_v is None else settings.voltage_accuracy_v,
+        resistance_accuracy_ohm=ACCURACY_RESISTANCE_RATIO * options.resistance_range_ohm,
+    )
+
+
 def _offline(settings: DeviceSettings) -> OfflineFacts:
-    parse_options(settings)
-    return OfflineFacts(channels=(CHANNEL,))
+    return OfflineFacts(channels=(CHANNEL,), meter=_declared(settings, parse_options(settings)))
 
 
 DRIVER = Driver(

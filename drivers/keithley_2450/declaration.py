@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from cycler.contract.capabilities import Capabilities, ChannelRange
+from cycler.contract.capabilities import Capabilities, ChannelRange, Keeps
 from cycler.contract.errors import ProtocolError
 from cycler.contract.plugin import DeviceSettings, OfflineFacts
 from cycler.contract.sweep import ChannelId
@@ -66,10 +66,10 @@ def offline_facts(settings: DeviceSettings) -> OfflineFacts:
     """Its range is known where the rack file gives the rated current; which model it is then does not matter."""
     options = parse_options(settings)
     current_a, model = options.rated_current_a, cmd.MODELS["2460"]
-    if current_a is None or current_a > cmd.OVER_RANGE * model.current_ranges_a[-1]:
-        return OfflineFacts(channels=(CHANNEL,))
+    if current_a is None:
+        return OfflineFacts(channels=(CHANNEL,), keeps=Keeps())
     scale = _scale(options, current_a, model.current_ranges_a, options.rated_voltage_v * current_a)
-    return OfflineFacts(channels=(CHANNEL,), range=_range(scale, settings))
+    return OfflineFacts(channels=(CHANNEL,), range=_range(scale, settings), keeps=Keeps())
 
 
 def capabilities_of(scale: Scale, settings: DeviceSettings) -> Capabilities:

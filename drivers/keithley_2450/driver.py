@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from cycler.contract.capabilities import Capabilities, Identity
 from cycler.contract.devices import ApplyResult
-from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
+from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
 from cycler.contract.order import Applied, DeviceLimits, Order, Overtaken, Phase
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.overtaking import OffGenerations, Withdrawn, once_more
 from cycler.contract.plugin import DeviceSettings, Driver, Surroundings
 from cycler.contract.sweep import ChannelId, Running, Sweep
 from drivers.keithley_2450 import commands as cmd
@@ -23,7 +23,7 @@ from drivers.keithley_2450.output import Output
 from drivers.keithley_2450.settings import open_circuit
 from drivers.links.endpoint import refuse_unknown_keys
 from drivers.links.queue import Priority
-from drivers.links.scpi import ScpiLink, Withdrawn
+from drivers.links.scpi import ScpiLink
 
 EVENTS_SHOWN_MAX = 8
 _MAKER, _MODEL = "KEITHLEY", "MODEL "
@@ -151,30 +151,14 @@ class Keithley2450:
 
     async def apply(self, orders: Mapping[ChannelId, Order]) -> Mapping[ChannelId, ApplyResult]:
         """At most one order, for the one channel."""
-        answers: dict[ChannelId, ApplyResult] = {}
-        for channel, order in orders.items():
-            if channel != CHANNEL:
-                answers[channel] = self._nowhere(channel)
-                continue
-            mark = self._offs.mark(CHANNEL)
-            try:
-                async with self._orders:
-                    answers[channel] = await self._apply(order, mark)
-            except Withdrawn:
-                answers[channel] = Overtaken(order_id=order.order_id)
-            except DeviceError as error:
-                answers[channel] = error
-        return answers
+        return await self._offs.give_each(orders, self._apply, unknown=self._nowhere, busy=self._orders)
 
     async def make_safe(self, channels: Collection[ChannelId]) -> None:
         """Output off and its relay open, by its own word. A lost connection is opened once more for it."""
         if CHANNEL in channels:
             self._offs.raise_for((CHANNEL,))
             self._in_force = None
-            try:
-                await self._output.switch_off()
-            except LinkError:
-                await self._output.switch_off()
+            await once_more(self._output.switch_off)
         self._refuse_unknown(channels)
 
     async def acknowledge(self, channels: Collection[ChannelId]) -> None:
@@ -189,7 +173,7 @@ class Keithley2450:
         """The device stays as it is. It has no watchdog: an output that was left on stays on."""
         self._link.close()
 
-    async def _apply(self, order: Order, mark: int) -> Applied | Overtaken:
+    async def _apply(self, _channel: ChannelId, order: Order, mark: int) -> Applied | Overtaken:
         scale = self._known().scale
         phase = acceptable_phase(self._device, order, scale)
         with self._order_lost_on_failure():

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cycler.contract.plugin import DeviceSettings
-from drivers.keithley_2450.commands import VOLTAGE_V_MAX
+from drivers.keithley_2450.commands import MODELS, OVER_RANGE, VOLTAGE_V_MAX
 
 RATED_VOLTAGE_V = 5.0  # where the rack file gives none: any lithium cell
 CURRENT_A_MIN = 1e-4  # smaller channels lie within the error of their lowest range
@@ -35,4 +35,8 @@ def parse_options(settings: DeviceSettings) -> Options:
     current_a = settings.rated_current_a
     if current_a is not None and not current_a >= CURRENT_A_MIN:
         raise ValueError(f"{device}: a rated current of {current_a:g} A is below {CURRENT_A_MIN:g} A")
+    most_a = {name: OVER_RANGE * model.current_ranges_a[-1] for name, model in MODELS.items()}
+    if current_a is not None and current_a > max(most_a.values()):
+        have = ", ".join(f"a {name} has {each_a:g} A" for name, each_a in most_a.items())
+        raise ValueError(f"{device}: no model gives a rated current of {current_a:g} A: {have}")
     return Options(terminals=terminals, rated_voltage_v=voltage_v, rated_current_a=current_a)

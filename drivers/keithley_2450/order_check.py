@@ -1,7 +1,8 @@
 """Which orders the instrument can execute as they are."""
 
 from cycler.contract.errors import DeviceFault
-from cycler.contract.order import DeviceLimits, Order, Phase
+from cycler.contract.order import Order, Phase
+from cycler.contract.order_check import beyond_limits
 from drivers.keithley_2450.declaration import Scale
 
 
@@ -27,18 +28,7 @@ def _refusal(order: Order, scale: Scale) -> str | None:
         return "constant resistance is not driven on this device"
     if phase.ends:
         return "this device ends no phase by itself"
-    return _beyond_own_limits(phase, order.limits) or _beyond_device(phase, scale)
-
-
-def _beyond_own_limits(phase: Phase, limits: DeviceLimits) -> str | None:
-    charges = phase.direction == "charge"
-    bound_v = limits.voltage_v_max if charges else limits.voltage_v_min
-    bound_a = limits.charge_current_a_max if charges else limits.discharge_current_a_max
-    if bound_v is not None and (phase.voltage_v > bound_v if charges else phase.voltage_v < bound_v):
-        return f"voltage_v {phase.voltage_v:g} lies beyond its own limit {bound_v:g}"
-    if bound_a is not None and phase.current_a > bound_a:
-        return f"current_a {phase.current_a:g} lies beyond its own limit {bound_a:g}"
-    return None
+    return beyond_limits(phase, order.limits) or _beyond_device(phase, scale)
 
 
 def _beyond_device(phase: Phase, scale: Scale) -> str | None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from cycler.contract.errors import DeviceFault
 from cycler.contract.order import Phase
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.overtaking import OffGenerations, Withdrawn
 from drivers.keithley_2450 import commands as cmd
 from drivers.keithley_2450.declaration import CHANNEL, Scale
 from drivers.keithley_2450.measuring import Measuring
 from drivers.keithley_2450.settings import Number, Setting, driving, level_and_limit, open_circuit
 from drivers.links.queue import Priority
-from drivers.links.scpi import ScpiLink, Withdrawn
+from drivers.links.scpi import ScpiLink
 
 CONFIRM_S = 0.5
 SWITCH_RELAY_S = 0.02  # V: the output relay takes about 15 ms

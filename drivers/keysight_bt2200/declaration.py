@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cycler.contract.capabilities import Capabilities, ChannelRange
+from cycler.contract.capabilities import Capabilities, ChannelRange, Keeps
 from cycler.contract.plugin import DeviceSettings, OfflineFacts
 from cycler.contract.sweep import ChannelId
 from drivers.keysight_bt2200.commands import RESOLUTION, cell_of, place_of
@@ -44,7 +44,9 @@ def offline_facts(settings: DeviceSettings) -> OfflineFacts:
     """Everything, but the range where nobody has said what its cards can do."""
     options = parse_options(settings)
     return OfflineFacts(
-        channels=tuple(places_of(options)), range=range_of(settings, options) if is_rated(settings) else None
+        channels=tuple(places_of(options)),
+        range=range_of(settings, options) if is_rated(settings) else None,
+        keeps=Keeps.of(capabilities_of(settings, options)),
     )
 
 

@@ -8,7 +8,7 @@ from cycler.contract.capabilities import Capabilities, Identity
 from cycler.contract.devices import ApplyResult
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from cycler.contract.order import Order
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.overtaking import OffGenerations, once_more
 from cycler.contract.plugin import DeviceSettings, Driver, Surroundings
 from cycler.contract.sweep import ChannelId, Running, Sweep
 from drivers.keysight_bt2200 import commands as say
@@ -165,10 +165,7 @@ class KeysightBt2200:
         for channel in known:
             self._on_ended(channel)
         if known:
-            try:
-                await self._switch_off(known)
-            except LinkError:
-                await self._switch_off(known)
+            await once_more(lambda: self._switch_off(known))
         self._refuse_unknown(channels)
 
     async def acknowledge(self, channels: Collection[ChannelId]) -> None:
@@ -196,10 +193,7 @@ class KeysightBt2200:
 
     async def _find_cells(self) -> None:
         self._mainframe.cells_defined = True
-        try:
-            await self._mainframe.digits(self._places, Priority.ORDER)
-        except LinkError:
-            await self._mainframe.digits(self._places, Priority.ORDER)
+        await once_more(lambda: self._mainframe.digits(self._places, Priority.ORDER))
 
     def _definitions(self) -> list[str]:
         options = self._options

@@ -4,6 +4,7 @@ import math
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.contract.order import DeviceEnd, DeviceLimits, Order, Phase
+from cycler.contract.order_check import beyond_limits, beyond_range
 from drivers.keysight_bt2200.declaration import PHASES_MAX
 from drivers.keysight_bt2200.options import Options
 from drivers.keysight_bt2200.step_times import checks_of, phase_times_s, time_end_s, time_s_max
@@ -45,20 +46,7 @@ def _phase_refusal(phase: Phase, limits: DeviceLimits, channel: ChannelRange) ->
         return None
     if phase.power_w is not None or phase.resistance_ohm is not None:
         return "it regulates current and voltage only"
-    charges = phase.direction == "charge"
-    current_a_max = channel.charge_current_a_max if charges else channel.discharge_current_a_max
-    if not 0.0 < phase.current_a <= current_a_max:
-        return f"current_a {phase.current_a:g} lies outside 0 ... {current_a_max:g}"
-    low_v, high_v = channel.voltage_v_min, channel.voltage_v_max
-    if not low_v <= phase.voltage_v <= high_v or (charges and phase.voltage_v == 0.0):
-        return f"voltage_v {phase.voltage_v:g} lies outside {low_v:g} ... {high_v:g}"
-    bound_v = limits.voltage_v_max if charges else limits.voltage_v_min
-    if bound_v is not None and (phase.voltage_v > bound_v if charges else phase.voltage_v < bound_v):
-        return f"voltage_v {phase.voltage_v:g} lies beyond its own limit {bound_v:g}"
-    bound_a = limits.charge_current_a_max if charges else limits.discharge_current_a_max
-    if bound_a is not None and phase.current_a > bound_a:
-        return f"current_a {phase.current_a:g} lies beyond its own limit {bound_a:g}"
-    return None
+    return beyond_range(phase, channel) or beyond_limits(phase, limits)
 
 
 def _end_refusal(end: DeviceEnd, phase: Phase) -> str | None:

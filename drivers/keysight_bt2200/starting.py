@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from cycler.contract.devices import ApplyResult
 from cycler.contract.errors import DeviceError, DeviceFault
 from cycler.contract.order import Applied, Overtaken
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.overtaking import OffGenerations, Withdrawn
 from cycler.contract.sweep import ChannelId
 from drivers.keysight_bt2200 import commands as say
 from drivers.keysight_bt2200.mainframe import Mainframe
 from drivers.keysight_bt2200.programs import Accepted, Program
 from drivers.keysight_bt2200.sequences import SequencePool
 from drivers.links.queue import Priority
-from drivers.links.scpi import Withdrawn
 
 CONFIRM_S = 1.0  # within this what was ordered shows in the states
 POLL_S = 0.02
@@ -125,7 +124,7 @@ class Batch:
     async def _start(self, sequences: Mapping[int, list[ChannelId]]) -> None:
         for number, channels in sequences.items():
             enabled = await self._write(lambda cells, number=number: say.enable(cells, number), channels)  # type: ignore[misc]
-            for channel in await self._write(say.initiate, enabled):
+            for channel in self._still(await self._write(say.initiate, enabled)):
                 self.starts.begun(channel, self.waiting[channel][0])
 
     async def _confirm(self) -> None:

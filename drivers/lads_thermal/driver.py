@@ -1,5 +1,8 @@
 """`lads_thermal`: made known without the OPC UA stack, which takes half a second to import and few racks need."""
 
+from math import inf
+
+from cycler.contract.capabilities import ChamberRange
 from cycler.contract.devices import ChamberDriver
 from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from drivers.lads_thermal.options import parse_options
@@ -12,9 +15,13 @@ def open_chamber(settings: DeviceSettings, surroundings: Surroundings) -> Chambe
     return LadsThermal(settings, surroundings)
 
 
+ANY_TEMPERATURE = ChamberRange(temperature_degc_min=-inf, temperature_degc_max=inf, rate_k_per_min_max=0.0)
+"""What is known of every LADS chamber: it takes no rate of change. Its server says which temperatures it takes."""
+
+
 def _offline(settings: DeviceSettings) -> OfflineFacts:
     parse_options(settings)
-    return OfflineFacts()
+    return OfflineFacts(chamber=ANY_TEMPERATURE)
 
 
 DRIVER = Driver(

@@ -42,8 +42,6 @@ def parse_options(settings: DeviceSettings) -> Options:
     device, resource, given = settings.device, settings.resource, settings.options
     if resource.scheme != "opc.tcp" or not resource.host:
         raise ValueError(f"{device}: its resource is no opc.tcp://host:port/path")
-    if "@" in resource.text:
-        raise ValueError(f"{device}: its resource must not hold a user: write the name of a file to login_file")
     if resource.query:
         raise ValueError(f"{device}: {resource.text!r}: an OPC UA address takes no options")
     if unknown := set(given) - {*_KEYS}:

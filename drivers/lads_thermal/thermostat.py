@@ -1,11 +1,12 @@
 """A LADS chamber as a `ChamberDriver`. README.md says what it relies on and what it does not."""
 
 import asyncio
+from collections.abc import Callable
 
 from cycler.contract.capabilities import ChamberRange, Identity
 from cycler.contract.devices import ChamberReading
 from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.overtaking import OffGenerations, once_more
 from cycler.contract.plugin import DeviceSettings, Surroundings
 from cycler.contract.sweep import ChannelId
 from drivers.lads_thermal.finder import Finder
@@ -14,7 +15,6 @@ from drivers.lads_thermal.measuring import Measuring
 from drivers.lads_thermal.options import Options, parse_options
 from drivers.lads_thermal.parts import Parts
 from drivers.lads_thermal.unit_lock import UnitLock
-from drivers.links.access import Withdrawn
 from drivers.links.opcua import OpcUaLink
 from drivers.links.opcua_nodes import Argument
 from drivers.links.opcua_security import NO_SECURITY, Security, read_keys, read_login
@@ -91,36 +91,9 @@ class LadsThermal:
 
     async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
         """Written and read back, and the function started where it stood still."""
-        mark = self._offs.mark(HEATING)  # before anything is waited for
-        async with self._orders:
-            chamber = self._known()
-            target = chamber.parts.target
-            low_degc, high_degc = target.range_degc
-            if not low_degc <= temperature_degc <= high_degc:
-                message = f"a target of {temperature_degc:g} degC is outside {low_degc:g} to {high_degc:g} degC"
-                raise DeviceFault(self._device, message)
-            if rate_k_per_min is not None:
-                raise DeviceFault(self._device, f"a rate of {rate_k_per_min:g} K/min: LADS knows no rate of change")
-
-            def is_off() -> bool:
-                return self._offs.overtook(HEATING, mark)
-
-            value = Argument(target.unit.from_degc(temperature_degc), target.kind)
-            try:
-                await self._hold(chamber)
-                await self._link.write([(target.node, value)], Priority.ORDER, unless=is_off)
-                (back,) = await self._link.read([target.node], Priority.ORDER)
-                shown_degc = target.unit.to_degc(self._link.number(back))
-                if not abs(shown_degc - temperature_degc) <= READ_BACK_K:
-                    message = f"its set value is {shown_degc:g} degC, {temperature_degc:g} degC was ordered"
-                    raise DeviceFault(self._device, message)
-                state = await chamber.function.settle(Priority.ORDER)
-                if state == "Stopped":
-                    await chamber.function.start(value, is_off)
-                elif state != "Running":
-                    raise DeviceFault(self._device, f"{chamber.parts.name} is {state}: it cannot be started")
-            except Withdrawn:
-                raise DeviceFault(self._device, "it was switched off before it had its new set value") from None
+        with self._offs.unless_overtaken(self._device, HEATING) as is_off:
+            async with self._orders:
+                await self._set_target(temperature_degc, rate_k_per_min, is_off)
 
     async def set_limits(self, *, temperature_degc_min: float, temperature_degc_max: float) -> None:
         """Those of its sensor's alarm. What the device does beyond them no document says."""
@@ -156,14 +129,36 @@ class LadsThermal:
         if self._chamber is None:
             await self.connect()
         function = self._known().function
-        try:
-            await function.stop()
-        except LinkError:
-            await function.stop()
+        await once_more(function.stop)
 
     async def aclose(self) -> None:
         """The lock ends with the session; the chamber goes on as it is."""
         await self._link.aclose()
+
+    async def _set_target(
+        self, temperature_degc: float, rate_k_per_min: float | None, is_off: Callable[[], bool]
+    ) -> None:
+        chamber = self._known()
+        target = chamber.parts.target
+        low_degc, high_degc = target.range_degc
+        if not low_degc <= temperature_degc <= high_degc:
+            message = f"a target of {temperature_degc:g} degC is outside {low_degc:g} to {high_degc:g} degC"
+            raise DeviceFault(self._device, message)
+        if rate_k_per_min is not None:
+            raise DeviceFault(self._device, f"a rate of {rate_k_per_min:g} K/min: LADS knows no rate of change")
+        value = Argument(target.unit.from_degc(temperature_degc), target.kind)
+        await self._hold(chamber)
+        await self._link.write([(target.node, value)], Priority.ORDER, unless=is_off)
+        (back,) = await self._link.read([target.node], Priority.ORDER)
+        shown_degc = target.unit.to_degc(self._link.number(back))
+        if not abs(shown_degc - temperature_degc) <= READ_BACK_K:
+            message = f"its set value is {shown_degc:g} degC, {temperature_degc:g} degC was ordered"
+            raise DeviceFault(self._device, message)
+        state = await chamber.function.settle(Priority.ORDER)
+        if state == "Stopped":
+            await chamber.function.start(value, is_off)
+        elif state != "Running":
+            raise DeviceFault(self._device, f"{chamber.parts.name} is {state}: it cannot be started")
 
     async def _hold(self, chamber: "_Chamber") -> None:
         if self._options.locks and chamber.lock is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from cycler.contract.errors import DeviceError, LinkError, ProtocolError
+from cycler.contract.overtaking import Withdrawn
 from drivers.links.breaker import Breaker
 from drivers.links.endpoint import Endpoint
 from drivers.links.queue import Priority
@@ -14,10 +15,6 @@ T = TypeVar("T")
 
 ARRIVAL_S = 0.05
 """What a converter has kept for the next connection comes at once."""
-
-
-class Withdrawn(Exception):
-    """The message was no longer wanted when its turn came: nothing was sent."""
 
 
 class Noise(Exception):
@@ -89,7 +86,7 @@ class Access(Generic[Said, Heard]):
                 raise Withdrawn
             self.sent_s = clock()
             trusted = False
-            async with asyncio.timeout(limit_s):
+            with wire.deadline.within(limit_s):
                 heard = await speaker.exchange(message)
             answer = understand(heard)
             trusted = True

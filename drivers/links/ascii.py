@@ -3,12 +3,10 @@
 from collections.abc import Callable
 
 from cycler.contract.plugin import Resource
-from drivers.links.access import Access, Withdrawn
+from drivers.links.access import Access
 from drivers.links.endpoint import Endpoint, endpoint_of
 from drivers.links.lines import Conversation, Message, line_end, text_of
 from drivers.links.queue import Priority
-
-__all__ = ["AsciiLink", "Withdrawn"]
 
 
 class AsciiLink:

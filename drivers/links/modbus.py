@@ -1,7 +1,8 @@
 """Modbus, one transaction at a time: TCP, and RTU over TCP and serial ports.
 
-Requests and transactions are pymodbus', replies stay raw bytes: a block is decoded by one precompiled `struct` instead
-of register by register, and nonsense on the wire becomes an error that says what came.
+Requests are encoded by pymodbus, and those that are sent again and again once; replies stay raw bytes. A block is
+decoded by one precompiled `struct` instead of register by register, and nonsense on the wire becomes an error that says
+what came.
 """
 
 import struct
@@ -25,13 +26,13 @@ from pymodbus.pdu.register_message import (
 
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from cycler.contract.plugin import Resource
-from drivers.links.access import Access, Nonsense, Withdrawn
+from drivers.links.access import Access, Nonsense
 from drivers.links.endpoint import Endpoint, endpoint_of, whole_number
 from drivers.links.modbus_client import RtuClient, TcpClient
-from drivers.links.modbus_frames import Reply
+from drivers.links.modbus_frames import Reply, Request
 from drivers.links.queue import Priority
 
-__all__ = ["STANDARD_EXCEPTIONS", "Block", "ExceptionCodes", "ModbusLink", "Withdrawn"]
+__all__ = ["STANDARD_EXCEPTIONS", "Block", "ExceptionCodes", "ModbusLink"]
 
 ExceptionCodes = Mapping[int, tuple[type[DeviceError], str]]
 
@@ -45,8 +46,6 @@ STANDARD_EXCEPTIONS: ExceptionCodes = {
     0x0B: (LinkError, "gateway target does not respond"),
 }
 """Source: MODBUS Application Protocol Specification V1.1b3, section 7. A driver passes its device's own table."""
-
-_WORDS = struct.Struct(">HH")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +84,7 @@ class ModbusLink:
         self._device = device
         self._unit = unit
         self._exceptions = exceptions
-        self._access: Access[ModbusPDU, Reply] = Access(
+        self._access: Access[Request, Reply] = Access(
             device,
             endpoint,
             "rtu" if rtu else "mbap",
@@ -95,7 +94,7 @@ class ModbusLink:
             timeout_s=timeout_s,
             connect_timeout_s=connect_timeout_s,
         )
-        self._reads: dict[Block, tuple[ModbusPDU, Callable[[Reply], tuple[Any, ...]], str]] = {}  # made once each
+        self._reads: dict[Block, tuple[Request, Callable[[Reply], tuple[Any, ...]], str]] = {}  # made once each
 
     @classmethod
     def to(
@@ -145,7 +144,7 @@ class ModbusLink:
         A single one may come in two bytes, FF00 or 0000: some devices answer as in a write.
         """
         kind = ReadCoilsRequest if table == "coils" else ReadDiscreteInputsRequest
-        request, what = kind(dev_id=self._unit, address=address, count=count), f"the read of {table} {address}+{count}"
+        request, what = self._request(kind(address=address, count=count)), f"the read of {table} {address}+{count}"
 
         def understand(reply: Reply) -> tuple[bool, ...]:
             body = self._body_of(reply, request, what)
@@ -161,14 +160,14 @@ class ModbusLink:
         self, address: int, value: int, priority: Priority, *, unless: Callable[[], bool] | None = None
     ) -> None:
         """Write one register (function 6). The echo proves reception, not effect."""
-        request = WriteSingleRegisterRequest(dev_id=self._unit, address=address, registers=[value])
+        request = self._request(WriteSingleRegisterRequest(address=address, registers=[value]))
         await self._write(request, priority, unless, f"the write of 0x{value:04X} to register {address}", value)
 
     async def write_registers(
         self, address: int, values: Sequence[int], priority: Priority, *, unless: Callable[[], bool] | None = None
     ) -> None:
         """Write 1 to 123 adjacent registers (function 16). The echo proves that so many were received."""
-        request = WriteMultipleRegistersRequest(dev_id=self._unit, address=address, registers=list(values))
+        request = self._request(WriteMultipleRegistersRequest(address=address, registers=list(values)))
         what = f"the write of {_words(values)} to registers {address}+{len(values)}"
         await self._write(request, priority, unless, what, len(values))
 
@@ -176,7 +175,7 @@ class ModbusLink:
         self, address: int, on: bool, priority: Priority, *, unless: Callable[[], bool] | None = None
     ) -> None:
         """Write one coil (function 5). The echo proves reception, not effect."""
-        request = WriteSingleCoilRequest(dev_id=self._unit, address=address, bits=[on])
+        request = self._request(WriteSingleCoilRequest(address=address, bits=[on]))
         what = f"the write of {'on' if on else 'off'} to coil {address}"
         await self._write(request, priority, unless, what, 0xFF00 if on else 0)
 
@@ -184,7 +183,7 @@ class ModbusLink:
         self, address: int, values: Sequence[bool], priority: Priority, *, unless: Callable[[], bool] | None = None
     ) -> None:
         """Write 1 to 1968 adjacent coils (function 15). The echo proves that so many were received."""
-        request = WriteMultipleCoilsRequest(dev_id=self._unit, address=address, bits=list(values))
+        request = self._request(WriteMultipleCoilsRequest(address=address, bits=list(values)))
         what = f"the write of {''.join('01'[on] for on in values)} to coils {address}+{len(values)}"
         await self._write(request, priority, unless, what, len(values))
 
@@ -192,9 +191,9 @@ class ModbusLink:
         """Let go of the connection; the next transaction opens it again. See `Access.close`."""
         self._access.close()
 
-    def _prepare(self, block: Block) -> tuple[ModbusPDU, Callable[[Reply], tuple[Any, ...]], str]:
+    def _prepare(self, block: Block) -> tuple[Request, Callable[[Reply], tuple[Any, ...]], str]:
         kind = ReadHoldingRegistersRequest if block.table == "holding" else ReadInputRegistersRequest
-        request = kind(dev_id=self._unit, address=block.address, count=block.count)
+        request = self._request(kind(address=block.address, count=block.count))
         size, unpack_from = block.layout.size, block.layout.unpack_from
         what = f"the read of registers {block.address}+{block.count}"
 
@@ -208,25 +207,30 @@ class ModbusLink:
         return prepared
 
     async def _write(
-        self, request: ModbusPDU, priority: Priority, unless: Callable[[], bool] | None, what: str, echoed: int
+        self, request: Request, priority: Priority, unless: Callable[[], bool] | None, what: str, echoed: int
     ) -> None:
         def understand(reply: Reply) -> None:
             body = self._body_of(reply, request, what)
-            if body != _WORDS.pack(request.address, echoed):
+            if body != request.pdu[1:3] + echoed.to_bytes(2, "big"):
                 raise Nonsense(f"its echo was {_hex(body)}")
 
         await self._access.transact(request, priority, understand, what=what, unless=unless)
 
-    def _body_of(self, reply: Reply, request: ModbusPDU, what: str) -> bytes:
-        if reply.dev_id != self._unit:
-            raise Nonsense(f"unit {reply.dev_id} answered, asked was unit {self._unit}")
-        if reply.function_code == request.function_code:
-            return reply.body
-        if reply.function_code == request.function_code | 0x80 and len(reply.body) == 1:
-            code = reply.body[0]
+    def _request(self, pdu: ModbusPDU) -> Request:
+        return Request(self._unit, bytes((pdu.function_code,)) + pdu.encode())
+
+    def _body_of(self, reply: Reply, request: Request, what: str) -> bytes:
+        unit, function, body = reply
+        if unit != self._unit:
+            raise Nonsense(f"unit {unit} answered, asked was unit {self._unit}")
+        asked = request.pdu[0]
+        if function == asked:
+            return body
+        if function == asked | 0x80 and len(body) == 1:
+            code = body[0]
             error, meaning = self._exceptions.get(code, (ProtocolError, "unknown to its documents"))
             raise error(self._device, f"refused {what} with code 0x{code:02X}: {meaning}")
-        raise Nonsense(f"it was answered with {_hex(bytes([reply.function_code]) + reply.body)}")
+        raise Nonsense(f"it was answered with {_hex(bytes([function]) + body)}")
 
 
 def _words(values: Sequence[int]) -> str:

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from asyncua import ua
 
 from cycler.contract.errors import LinkError, ProtocolError
+from cycler.contract.overtaking import Withdrawn
 from drivers.links import opcua_services as services
-from drivers.links.access import Withdrawn
 from drivers.links.opcua_errors import LOST, NONSENSE, error_of, name_of
 from drivers.links.opcua_nodes import Argument, Child, NodeRef, Path, Value
 from drivers.links.opcua_security import Security

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cycler.contract.plugin import Resource
-from drivers.links.access import Access, Withdrawn
+from drivers.links.access import Access
 from drivers.links.endpoint import Endpoint, endpoint_of
 from drivers.links.lines import Conversation, End, Message, block_content, block_end, line_end, text_of
 from drivers.links.queue import Priority
 from drivers.links.visa import OPEN_S_MAX, VisaConversation, VisaEndpoint, visa_endpoint_of
-
-__all__ = ["ScpiLink", "Withdrawn"]
 
 T = TypeVar("T")
 

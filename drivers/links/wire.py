@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from drivers.links.connection import reset
+from drivers.links.deadline import Deadline
 from drivers.links.endpoint import Endpoint
 from drivers.links.queue import TransactionQueue
 from drivers.links.serial_port import SerialTransport
@@ -31,6 +32,7 @@ class Wire:
     def __init__(self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> None:
         self.endpoint = endpoint
         self.queue = TransactionQueue()
+        self.deadline = Deadline(loop)  # of the turn under way
         self.is_doubtful = False  # a reply was lost: somebody on the way may have kept it for the next connection
         self._loop = loop  # held, so that no other loop is given its id
         self._users: set[object] = set()

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 
 from cycler.contract.capabilities import ChamberRange, Identity
 from cycler.contract.devices import ChamberReading
-from cycler.contract.errors import DeviceFault, LinkError
-from cycler.contract.overtaking import OffGenerations
-from cycler.contract.register_map import EntryKey
+from cycler.contract.errors import DeviceFault
+from cycler.contract.overtaking import OffGenerations, once_more
+from cycler.contract.register_map import EntryKey, RegisterMap
 from cycler.contract.sweep import ChannelId
-from drivers.links.modbus import Withdrawn
 from drivers.links.queue import Priority
 from drivers.modbus_map.mapped import CONFIRM_S, Mapped
 
@@ -20,12 +19,22 @@ AIR, TARGET, RATE, LIMIT_LOW, LIMIT_HIGH, RUN, DOOR = (
 ALL = ChannelId("chamber")
 
 
+def chamber_range_of(register_map: RegisterMap) -> ChamberRange:
+    """Without a register for it there is no rate."""
+    low_degc, high_degc = register_map.ranges["temperature"]
+    has_rate = any(register.key == RATE for register in register_map.registers)
+    return ChamberRange(
+        temperature_degc_min=low_degc,
+        temperature_degc_max=high_degc,
+        rate_k_per_min_max=60.0 * register_map.ranges["rate"][1] if has_rate else 0.0,
+    )
+
+
 class MappedChamber:
     """A `ChamberDriver`."""
 
     def __init__(self, mapped: Mapped) -> None:
         registers, bits = list(mapped.map.registers), list(mapped.map.bits)
-        low_degc, high_degc = mapped.map.ranges["temperature"]
         self._mapped = mapped
         self._device = mapped.device
         self._measured = mapped.numbers([register for register in registers if register.key in (AIR, TARGET)])
@@ -34,11 +43,7 @@ class MappedChamber:
         self._door = mapped.switches([bit for bit in bits if bit.key == DOOR])
         self._offs = OffGenerations((ALL,))
         self._writing = asyncio.Lock()
-        self._capabilities = ChamberRange(
-            temperature_degc_min=low_degc,
-            temperature_degc_max=high_degc,
-            rate_k_per_min_max=60.0 * mapped.map.ranges["rate"][1] if RATE in self._settings else 0.0,
-        )
+        self._capabilities = chamber_range_of(mapped.map)
 
     @property
     def capabilities(self) -> ChamberRange:
@@ -87,10 +92,7 @@ class MappedChamber:
     async def make_safe(self) -> None:
         """Run off, seen to be so. A lost connection is opened once more for it."""
         self._offs.raise_for((ALL,))
-        try:
-            await self._switch_off()
-        except LinkError:
-            await self._switch_off()
+        await once_more(self._switch_off)
 
     async def aclose(self) -> None:
         self._mapped.link.close()
@@ -109,13 +111,8 @@ class MappedChamber:
         return {RATE: rate_k_per_min / 60.0}
 
     async def _set(self, values: Mapping[EntryKey, float], *, run: bool) -> None:
-        mark = self._offs.mark(ALL)
-
-        def overtaken() -> bool:
-            return self._offs.overtook(ALL, mark)
-
-        async with self._writing:
-            try:
+        with self._offs.unless_overtaken(self._device, ALL) as overtaken:
+            async with self._writing:
                 for key, value in values.items():
                     await self._settings.write(key, value, Priority.ORDER, unless=overtaken)
                 if run:
@@ -123,10 +120,6 @@ class MappedChamber:
                 await self._confirm(values)
                 if run:
                     await self._confirm_run(True, Priority.ORDER)
-            except (Withdrawn, DeviceFault):
-                if overtaken():
-                    raise DeviceFault(self._device, "a make_safe came while it was being set") from None
-                raise
 
     async def _confirm(self, values: Mapping[EntryKey, float]) -> None:
         clock = asyncio.get_running_loop().time

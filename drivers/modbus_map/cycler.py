@@ -9,13 +9,12 @@ from cycler.contract.capabilities import Capabilities, Identity, Watchdog
 from cycler.contract.devices import ApplyResult
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from cycler.contract.order import Applied, Order, Overtaken
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.overtaking import OffGenerations, once_more
 from cycler.contract.sweep import ChannelId, Regulation, Running, Sweep
-from drivers.links.modbus import Withdrawn
 from drivers.links.queue import Priority
 from drivers.modbus_map.channel import Channel
 from drivers.modbus_map.in_force import InForce
-from drivers.modbus_map.mapped import Mapped
+from drivers.modbus_map.mapped import CONFIRM_S, Mapped
 from drivers.modbus_map.orders import capabilities_of, refusal
 
 OFF_S_MAX = 2.0  # then one more channel at most is tried over it
@@ -101,39 +100,25 @@ class MappedCycler:
 
     async def apply(self, orders: Mapping[ChannelId, Order]) -> Mapping[ChannelId, ApplyResult]:
         """One channel after the other."""
-        marks = {channel: self._offs.mark(channel) for channel in orders if channel in self._channels}
-        answers: dict[ChannelId, ApplyResult] = {}
-        for channel, order in orders.items():
-            if channel not in self._channels:
-                answers[channel] = self._nowhere(channel)
-                continue
-            try:
-                async with self._orders:
-                    answers[channel] = await self._apply(channel, order, marks[channel])
-            except Withdrawn:
-                answers[channel] = Overtaken(order_id=order.order_id)
-            except DeviceError as error:
-                answers[channel] = error
-        return answers
+        return await self._offs.give_each(orders, self._apply, unknown=self._nowhere, busy=self._orders)
 
     async def make_safe(self, channels: Collection[ChannelId]) -> None:
-        """Outputs off, seen to be so. A lost connection is opened once more for it, and a wire that stays dead is given
-        up after `OFF_S_MAX`: whoever can open a contactor instead waits for it."""
-        known = [channel for channel in self._channels if channel in channels]
-        self._offs.raise_for(known)
-        for channel in known:
+        """Outputs off, all of them told before any is looked at, and again those that are not seen to be off. A wire
+        that stays dead is given up after `OFF_S_MAX`: whoever can open a contactor instead waits for it."""
+        clock = asyncio.get_running_loop().time
+        on = [channel for channel in self._channels if channel in channels]
+        self._offs.raise_for(on)
+        for channel in on:
             self._in_force.pop(channel, None)
-        failed: DeviceError | None = None
-        deadline_s = asyncio.get_running_loop().time() + OFF_S_MAX
-        for channel in known:
-            try:
-                await self._switch_off(channel)
-            except DeviceError as error:
-                failed = failed or error
-                if isinstance(error, LinkError) and asyncio.get_running_loop().time() >= deadline_s:
-                    break
-        if failed is not None:
-            raise failed
+        give_up_s, deadline_s = clock() + OFF_S_MAX, math.inf
+        while on:
+            failed = await self._tell_off(on, give_up_s)
+            deadline_s = min(deadline_s, clock() + CONFIRM_S)
+            states = await once_more(lambda: self._outputs.read(Priority.OFF))
+            on = [channel for channel in on if states["output", channel]]
+            if on and clock() >= deadline_s:
+                detail = f"channel {', '.join(on)}: output on {CONFIRM_S:g} s after it was switched off"
+                raise failed or DeviceFault(self._device, detail)
         self._refuse_unknown(channels)
 
     async def acknowledge(self, channels: Collection[ChannelId]) -> None:
@@ -191,11 +176,17 @@ class MappedCycler:
             self._in_force.pop(channel, None)
             raise
 
-    async def _switch_off(self, channel: ChannelId) -> None:
-        try:
-            await self._channels[channel].switch_off()
-        except LinkError:
-            await self._channels[channel].switch_off()
+    async def _tell_off(self, channels: Collection[ChannelId], give_up_s: float) -> DeviceError | None:
+        """The first error, once all have been told; raises it where the wire stays dead."""
+        failed: DeviceError | None = None
+        for channel in channels:
+            try:
+                await once_more(self._channels[channel].switch_off)
+            except DeviceError as error:
+                failed = failed or error
+                if isinstance(error, LinkError) and asyncio.get_running_loop().time() >= give_up_s:
+                    raise failed from None
+        return failed
 
     def _still(self, channel: ChannelId, order: InForce | None, quiet: bool, on: bool) -> InForce | None:
         """The order of before this sweep, if it is still the one that the output shows."""

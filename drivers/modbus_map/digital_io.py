@@ -5,10 +5,9 @@ from collections.abc import Mapping
 
 from cycler.contract.capabilities import Identity, IoRange, Watchdog
 from cycler.contract.devices import IoReading
-from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.errors import DeviceFault, ProtocolError
+from cycler.contract.overtaking import OffGenerations, once_more
 from cycler.contract.sweep import ChannelId
-from drivers.links.modbus import Withdrawn
 from drivers.links.queue import Priority
 from drivers.modbus_map.mapped import CONFIRM_S, Mapped
 from drivers.modbus_map.needs import channels_of
@@ -70,30 +69,18 @@ class MappedIo:
         """Line by line, what goes off first; then read back. Raises `DeviceFault` where an off came in between."""
         if unknown := sorted(outputs.keys() - set(self._lines[1])):
             raise ProtocolError(self._device, f"it has no output {unknown[0]!r}; there are {', '.join(self._lines[1])}")
-        mark = self._offs.mark(ALL)
-
-        def overtaken() -> bool:
-            return self._offs.overtook(ALL, mark)
-
-        async with self._writing:
-            try:
+        with self._offs.unless_overtaken(self._device, ALL) as overtaken:
+            async with self._writing:
                 for line, on in sorted(outputs.items(), key=lambda item: item[1]):
                     if on:
                         await self._mapped.check_watchdog(self._watchdog)
                     await self._outputs.write(self._keys[line], on, Priority.ORDER, unless=overtaken)
                 await self._confirm(outputs, Priority.ORDER)
-            except (Withdrawn, DeviceFault):
-                if overtaken():
-                    raise DeviceFault(self._device, "a make_safe came while outputs were being written") from None
-                raise
 
     async def make_safe(self) -> None:
         """Every output off, read back. A lost connection is opened once more for it."""
         self._offs.raise_for((ALL,))
-        try:
-            await self._switch_off()
-        except LinkError:
-            await self._switch_off()
+        await once_more(self._switch_off)
 
     async def aclose(self) -> None:
         self._mapped.link.close()

@@ -1,12 +1,14 @@
 """`modbus_map`: a device of any kind by its register map."""
 
+from cycler.contract.capabilities import Keeps, Watchdog
 from cycler.contract.plugin import AnyDevice, DeviceSettings, Driver, OfflineFacts, Surroundings
-from drivers.modbus_map.chamber import MappedChamber
+from cycler.contract.register_map import RegisterMap
+from drivers.modbus_map.chamber import MappedChamber, chamber_range_of
 from drivers.modbus_map.cycler import MappedCycler
 from drivers.modbus_map.digital_io import MappedIo
 from drivers.modbus_map.mapped import Mapped, link_to, map_of
 from drivers.modbus_map.needs import channels_of
-from drivers.modbus_map.orders import range_of
+from drivers.modbus_map.orders import capabilities_of, range_of
 from drivers.modbus_map.switches import can_be_switched
 from drivers.modbus_map.temperature import MappedTemperatures
 
@@ -36,9 +38,18 @@ def _offline(settings: DeviceSettings) -> OfflineFacts:
             inputs = [bit for bit in register_map.bits if not can_be_switched(bit)]
             return OfflineFacts(channels=channels_of(outputs), inputs=channels_of(inputs))
         case "chamber":
-            return OfflineFacts()
+            return OfflineFacts(chamber=chamber_range_of(register_map))
         case "cycler":
-            return OfflineFacts(channels=channels_of(register_map.registers), range=range_of(register_map))
+            return OfflineFacts(
+                channels=channels_of(register_map.registers), range=range_of(register_map), keeps=_keeps(register_map)
+            )
+
+
+def _keeps(register_map: RegisterMap) -> Keeps:
+    """With the watchdog that the map asks for: commissioning reads back what became of it."""
+    wanted_s, commissioned = register_map.watchdog_s, register_map.commissioned is not None
+    watchdog = None if wanted_s is None else Watchdog(watches="host", timeout_s=wanted_s, proven=commissioned)
+    return Keeps.of(capabilities_of(register_map, sweep_transactions=1, watchdog=watchdog))
 
 
 DRIVER = Driver(

@@ -3,7 +3,8 @@
 import math
 
 from cycler.contract.capabilities import Capabilities, ChannelRange, Watchdog
-from cycler.contract.order import Order, Phase
+from cycler.contract.order import Order
+from cycler.contract.order_check import beyond_limits, beyond_range
 from cycler.contract.register_map import RegisterMap
 from cycler.contract.sweep import ChannelId
 from drivers.modbus_map.mapped import TRANSACTION_S
@@ -69,27 +70,7 @@ def refusal(order: Order, capabilities: Capabilities) -> str | None:
         return "constant power and resistance are not driven over a register map"
     if phase.ends:
         return "it knows no ends of its own"
-    return _beyond_range(phase, capabilities.range) or _beyond_limits(phase, order)
-
-
-def _beyond_range(phase: Phase, able: ChannelRange) -> str | None:
-    most_a = able.charge_current_a_max if phase.direction == "charge" else able.discharge_current_a_max
-    if not able.voltage_v_min <= phase.voltage_v <= able.voltage_v_max:
-        return f"voltage_v {phase.voltage_v:g} lies outside {able.voltage_v_min:g} ... {able.voltage_v_max:g}"
-    if not 0.0 < phase.current_a <= most_a:
-        return f"current_a {phase.current_a:g} is not above 0 and at most {most_a:g}"
-    return None
-
-
-def _beyond_limits(phase: Phase, order: Order) -> str | None:
-    limits, charges = order.limits, phase.direction == "charge"
-    bound_v = limits.voltage_v_max if charges else limits.voltage_v_min
-    bound_a = limits.charge_current_a_max if charges else limits.discharge_current_a_max
-    if bound_v is not None and (phase.voltage_v > bound_v if charges else phase.voltage_v < bound_v):
-        return f"voltage_v {phase.voltage_v:g} lies beyond its own limit {bound_v:g}"
-    if bound_a is not None and phase.current_a > bound_a:
-        return f"current_a {phase.current_a:g} lies beyond its own limit {bound_a:g}"
-    return None
+    return beyond_range(phase, capabilities.range) or beyond_limits(phase, order.limits)
 
 
 def _limits_missing(register_map: RegisterMap, watchdog: Watchdog | None) -> tuple[str, ...]:

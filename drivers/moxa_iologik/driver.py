@@ -8,17 +8,17 @@ from datetime import timedelta
 from cycler.contract.capabilities import Identity, IoRange, Watchdog
 from cycler.contract.devices import IoReading
 from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.overtaking import OffGenerations, once_more
 from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from cycler.contract.sweep import ChannelId
-from drivers.links.modbus import ModbusLink, Withdrawn
+from drivers.links.modbus import ModbusLink
 from drivers.links.queue import Priority
 from drivers.moxa_iologik import registers as reg
 from drivers.moxa_iologik.current_loops import CurrentLoops
 from drivers.moxa_iologik.identity import read_identity
 from drivers.moxa_iologik.lines import Lines, lines_of
 from drivers.moxa_iologik.options import Options, parse_options
-from drivers.moxa_iologik.outputs import Outputs, in_safe_status
+from drivers.moxa_iologik.outputs import Outputs, all_off, in_safe_status
 
 ALL = ChannelId("outputs")  # an off concerns all of them
 
@@ -56,7 +56,7 @@ class MoxaIologik:
             raise ProtocolError(self._device, detail)
         lines = lines_of(identity.model, self._options)
         self._check_alarms(identity, lines)
-        outputs = Outputs(self._device, self._link, lines)
+        outputs = Outputs(self._device, self._link, lines, watchdog_s=self._options.watchdog_s)
         await outputs.check()
         self._connected = Connected(
             identity=identity,
@@ -88,7 +88,7 @@ class MoxaIologik:
                 await known.outputs.leave_safe_status(dropped)
 
     async def read(self) -> IoReading:
-        """All digital inputs of one instant; then current loops, outputs and their safe status."""
+        """All digital inputs of one instant; then current loops and outputs."""
         known, loop = self._known(), asyncio.get_running_loop()
         inputs: dict[str, bool] = {}
         taken_s = loop.time()
@@ -98,7 +98,7 @@ class MoxaIologik:
             inputs = {line: bool(word >> channel & 1) for line, channel in known.lines.inputs.items()}
         if known.loops is not None:
             inputs |= await known.loops.read()
-        outputs = await known.outputs.shown(Priority.SWEEP)
+        outputs = await known.outputs.swept()
         taken_utc = self._utcnow() - timedelta(seconds=loop.time() - taken_s)
         return IoReading(taken_s=taken_s, taken_utc=taken_utc, inputs=inputs, outputs=outputs)
 
@@ -107,30 +107,25 @@ class MoxaIologik:
         known = self._known()
         if unknown := sorted(outputs.keys() - known.lines.outputs.keys()):
             raise ProtocolError(self._device, f"it has no output {unknown[0]!r}; {_those(known.lines)}")
-        mark = self._offs.mark(ALL)
-
-        def overtaken() -> bool:
-            return self._offs.overtook(ALL, mark)
-
-        async with self._writing:
-            try:
+        with self._offs.unless_overtaken(self._device, ALL) as overtaken:
+            async with self._writing:
                 for line, on in sorted(outputs.items(), key=lambda item: item[1]):
                     channel = known.lines.outputs[line]
                     await self._link.write_coil(reg.OUTPUT + channel, on, Priority.ORDER, unless=overtaken)
                 await known.outputs.confirm(outputs, Priority.ORDER)
-            except (Withdrawn, DeviceFault):
-                if overtaken():
-                    raise DeviceFault(self._device, "a make_safe came while outputs were being written") from None
-                raise
 
     async def make_safe(self) -> None:
-        """All outputs off in one write, read back. A lost connection is opened once more for it."""
+        """All outputs off in one write, read back. A lost connection is opened once more for it. It need not have been
+        connected: whoever opens what another process left on may find a module that hardly answers any more."""
         self._offs.raise_for((ALL,))
-        outputs = self._known().outputs
-        try:
-            await outputs.switch_off()
-        except LinkError:
-            await outputs.switch_off()
+        if self._connected is None:
+            try:
+                await once_more(lambda: all_off(self._device, self._link))
+            except ProtocolError:  # a module without outputs has no register for them
+                await self.connect()
+            else:
+                return
+        await once_more(self._known().outputs.switch_off)
 
     async def aclose(self) -> None:
         """The outputs stay as they are, until the module's own watchdog drops them."""

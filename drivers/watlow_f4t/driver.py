@@ -1,21 +1,19 @@
 """Watlow F4T chamber controllers in constant mode: over Modbus TCP, Modbus RTU, or SCPI with Modbus TCP beside it."""
 
 import asyncio
-import contextlib
 import math
-from collections.abc import Iterator
 
 from cycler.contract.capabilities import ChamberRange, Identity
 from cycler.contract.devices import ChamberReading
-from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
-from cycler.contract.overtaking import OffGenerations
+from cycler.contract.errors import DeviceFault, ProtocolError
+from cycler.contract.overtaking import OffGenerations, once_more
 from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
 from cycler.contract.sweep import ChannelId
-from drivers.links.modbus import ModbusLink, Withdrawn
+from drivers.links.modbus import ModbusLink
 from drivers.links.queue import Priority
 from drivers.links.scpi import ScpiLink
 from drivers.watlow_f4t import registers as reg
-from drivers.watlow_f4t.access import Access, Unless
+from drivers.watlow_f4t.access import Access
 from drivers.watlow_f4t.alarms import Alarms
 from drivers.watlow_f4t.language import Language, ModbusLanguage, ScpiLanguage
 from drivers.watlow_f4t.options import parse_options
@@ -66,11 +64,7 @@ class WatlowF4t:
     @property
     def capabilities(self) -> ChamberRange:
         """As the rack file says: the controller does not know what its chamber reaches."""
-        return ChamberRange(
-            temperature_degc_min=self._options.temperature_degc_min,
-            temperature_degc_max=self._options.temperature_degc_max,
-            rate_k_per_min_max=self._options.rate_k_per_min_max,
-        )
+        return self._options.range
 
     async def connect(self) -> Identity:
         """Who answers, whether it has the loop, and whether its numbers make sense in this word order."""
@@ -107,7 +101,7 @@ class WatlowF4t:
     async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
         """Set point and ramp, read back; then the chamber is started, if it does not run."""
         control = self._options.control
-        with self._order() as unless:
+        with self._offs.unless_overtaken(self._device, CHAMBER) as unless:
             self._refuse_out_of_range(temperature_degc, rate_k_per_min)
             async with self._orders:
                 await self._switch.refuse_profile()
@@ -123,7 +117,7 @@ class WatlowF4t:
 
     async def set_limits(self, *, temperature_degc_min: float, temperature_degc_max: float) -> None:
         """Of its set point: it takes none outside. Limit modules are what protects against heat, and not touched."""
-        with self._order() as unless:
+        with self._offs.unless_overtaken(self._device, CHAMBER) as unless:
             if not (math.isfinite(temperature_degc_min) and temperature_degc_min < temperature_degc_max < math.inf):
                 ordered = f"{temperature_degc_min:g} and {temperature_degc_max:g} degC"
                 raise DeviceFault(self._device, f"limits of {ordered} leave nothing between them")
@@ -141,32 +135,13 @@ class WatlowF4t:
         """The control stops, seen in its active mode; then whatever else runs the chamber. A lost connection is opened
         once more for it."""
         self._offs.raise_for((CHAMBER,))
-        try:
-            await self._switch.stop()
-        except LinkError:
-            await self._switch.stop()
+        await once_more(self._switch.stop)
 
     async def aclose(self) -> None:
         """The chamber stays as it is."""
         self._link.close()
         if self._scpi is not None:
             self._scpi.close()
-
-    @contextlib.contextmanager
-    def _order(self) -> Iterator[Unless]:
-        """What is asked before each write; and the error where an off came meanwhile."""
-        mark = self._offs.mark(CHAMBER)
-
-        def overtaken() -> bool:
-            return self._offs.overtook(CHAMBER, mark)
-
-        fault = DeviceFault(self._device, "it was made safe while this order was under way")
-        try:
-            yield overtaken
-        except Withdrawn:
-            raise fault from None
-        if overtaken():
-            raise fault
 
     async def _limits(self, priority: Priority) -> tuple[float, float]:
         control = self._options.control
@@ -220,8 +195,7 @@ class WatlowF4t:
 
 
 def _offline(settings: DeviceSettings) -> OfflineFacts:
-    parse_options(settings)
-    return OfflineFacts()
+    return OfflineFacts(chamber=parse_options(settings).range)
 
 
 DRIVER = Driver(

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
+from cycler.contract.capabilities import ChamberRange
 from cycler.contract.plugin import DeviceSettings, Resource
 from drivers.watlow_f4t import registers as reg
 
@@ -57,6 +58,15 @@ class Options:
     run: Run | None
     alarms: tuple[int, ...]
     limit_modules: tuple[int, ...]
+
+    @property
+    def range(self) -> ChamberRange:
+        """What the chamber reaches."""
+        return ChamberRange(
+            temperature_degc_min=self.temperature_degc_min,
+            temperature_degc_max=self.temperature_degc_max,
+            rate_k_per_min_max=self.rate_k_per_min_max,
+        )
 
     @property
     def control(self) -> reg.ControlMap:

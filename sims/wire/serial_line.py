@@ -10,6 +10,10 @@ from pathlib import Path
 READ_BYTES_MAX = 65536
 
 
+_OPEN: set[str] = set()
+"""The near ends of all lines of this process."""
+
+
 class SerialLine(asyncio.Transport):
     """There are no connections: it talks to one protocol from `open` to `close`, whether a host is there or not."""
 
@@ -23,9 +27,7 @@ class SerialLine(asyncio.Transport):
 
     def open(self) -> None:
         """Raises `OSError` where something lies at the path, or nothing may be put there."""
-        # Before the pty is there, which may get the same number.
-        if self._path.is_symlink() and not self._path.exists():  # left behind by one who was killed
-            self._path.unlink()
+        self._remove_dead_link()  # before the pty is there, which may get the same number
         # The near end stays open here too: without it the far end would hang up whenever a host goes.
         self._far, self._near = pty.openpty()
         tty.setraw(self._near)
@@ -33,10 +35,14 @@ class SerialLine(asyncio.Transport):
         self._name = os.ttyname(self._near)
         try:
             self._path.symlink_to(self._name)
-        except OSError:
+        except OSError as error:
             self._close_ends()
+            if isinstance(error, FileExistsError) and self._path.is_symlink():
+                there = f"it is a link to {self._path.readlink()}"
+                raise FileExistsError(f"{there}: remove it if no simulator runs there any more") from None
             raise
         self._is_open = True
+        _OPEN.add(self._name)
         self._protocol = self._connect()
         self._protocol.connection_made(self)
         self._loop.add_reader(self._far, self._read)
@@ -46,6 +52,7 @@ class SerialLine(asyncio.Transport):
         if not self._is_open:
             return
         self._is_open = False
+        _OPEN.discard(self._name)
         self._loop.remove_reader(self._far)
         self._loop.remove_writer(self._far)
         self._waiting = b""
@@ -84,6 +91,11 @@ class SerialLine(asyncio.Transport):
         except BlockingIOError:
             return
         self._protocol.data_received(data)
+
+    def _remove_dead_link(self) -> None:
+        """One who was killed has left it: its pty is gone, or is by now the near end of another line of ours."""
+        if self._path.is_symlink() and (not self._path.exists() or str(self._path.readlink()) in _OPEN):
+            self._path.unlink()
 
     def _close_ends(self) -> None:
         os.close(self._far)

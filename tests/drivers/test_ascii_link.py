@@ -11,8 +11,9 @@ from ports import free_port
 from scripted_device import on_serial_line, on_tcp
 
 from cycler.contract.errors import DeviceError, LinkError, ProtocolError
+from cycler.contract.overtaking import Withdrawn
 from cycler.contract.plugin import Resource
-from drivers.links.ascii import AsciiLink, Withdrawn
+from drivers.links.ascii import AsciiLink
 from drivers.links.queue import Priority
 from sims.loop import run_virtual
 

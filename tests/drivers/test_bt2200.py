@@ -24,10 +24,11 @@ from bt2200_bench import (
 from scripted_device import on_tcp
 
 from cycler.contract.errors import DeviceFault, LinkError, ProtocolError
-from cycler.contract.order import Applied, DeviceEnd, DeviceLimits, Order, Phase
+from cycler.contract.order import Applied, DeviceEnd, DeviceLimits, Order, Overtaken, Phase
 from cycler.contract.plugin import DeviceSettings, Resource
 from cycler.contract.sweep import ChannelId
 from drivers.keysight_bt2200.driver import DRIVER
+from drivers.links.scpi import ScpiLink
 from sims.loop import run_virtual
 from sims.wire.keysight_bt2200.traits import Traits
 
@@ -664,3 +665,29 @@ def test_an_off_in_between_leaves_no_trace_in_others_orders() -> None:
             assert isinstance(await applying, Applied)
 
     on_bench(test, traits=Traits(charge_check_s=0.0, minds_idle_aborts=True))
+
+
+def test_an_off_between_a_start_and_its_being_known_leaves_no_order_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over VISA a thread carries a message, and the loop goes on before it is known to be sent."""
+    write = ScpiLink.write
+
+    async def slowly(link: ScpiLink, *args: Any, **more: Any) -> None:
+        await write(link, *args, **more)
+        await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(ScpiLink, "write", slowly)
+
+    async def test(bench: Bench) -> None:
+        offs: list[asyncio.Task[None]] = []
+
+        def off_after_start(address: object, direction: str, data: bytes) -> None:
+            if data.startswith(b"CELL:INIT"):
+                offs.append(asyncio.ensure_future(bench.driver.make_safe([ONE])))
+
+        bench.network.taps.append(off_after_start)
+        assert isinstance(await bench.order(charge(1.0)), Overtaken)
+        await asyncio.gather(*offs)
+        bench.network.taps.remove(off_after_start)
+        await bench.must(charge(0.5), order_id=2)  # there is one sequence, and nobody uses it
+
+    on_bench(test, options={**NO_DELAY, "sequences": "1"})

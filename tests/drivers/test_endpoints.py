@@ -33,6 +33,14 @@ def test_a_visa_resource_is_named_as_visa_does() -> None:
     assert visa_endpoint_of(Resource.parse(text)) == VisaEndpoint(name="USB0::0x05E6::0x2450::04012345::INSTR")
 
 
+@pytest.mark.parametrize("before", ["user:secret", "secret", ":secret", "user:sec/secret", "user:12secret"])
+@pytest.mark.parametrize("scheme", ["modbus-tcp", "scpi-tcp", "opc.tcp"])
+def test_an_address_with_a_password_is_refused_and_the_password_not_shown(scheme: str, before: str) -> None:
+    with pytest.raises(ValueError, match="names no user and no password") as refused:
+        Resource.parse(f"{scheme}://{before}@192.168.0.21:502?unit=1")
+    assert "sec" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("link", "text", "says"),
     [

@@ -700,6 +700,10 @@ def settings_of(resource: str = "scpi-tcp://127.0.0.1", **more: Any) -> DeviceSe
         (settings_of(rated_voltage_v=30.0), "a rated voltage of 30 V is outside"),
         (settings_of(rated_voltage_v=float("nan")), "a rated voltage of nan V"),
         (settings_of(rated_current_a=1e-6), "a rated current of 1e-06 A is below"),
+        (
+            settings_of(rated_current_a=20.0),
+            "no model gives a rated current of 20 A: a 2450 has 1.05 A, a 2460 has 7.35 A",
+        ),
         (settings_of("modbus-tcp://127.0.0.1"), "schemes are scpi-tcp"),
     ],
 )

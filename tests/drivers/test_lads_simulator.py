@@ -502,15 +502,6 @@ def test_in_a_simulated_rack_it_warms_the_cells_of_its_bay() -> None:
     run(built, test)
 
 
-@pytest.mark.parametrize("options", [{}, {"security": "encrypt"}])
-def test_a_rack_file_that_wants_keys_is_told_that_there_are_none(options: dict[str, str]) -> None:
-    device = SimulatedDevice(
-        device="ch-01", driver="lads_thermal", resource=Resource.parse(URL), channels=(), options=options
-    )
-    with pytest.raises(ValueError, match="ch-01: its simulated twin has no keys: write security: none"):
-        simulate(device, world())
-
-
 def test_the_numbers_of_states_are_those_of_the_standard() -> None:
     assert {state.value[0]: state.value[1] for state in State} == {
         "Aborted": 1, "Aborting": 2, "Clearing": 3, "Stopped": 4, "Running": 5, "Stopping": 6,

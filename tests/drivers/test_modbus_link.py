@@ -12,8 +12,9 @@ from ports import free_port
 from scripted_device import Script, mbap, on_tcp
 
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
+from cycler.contract.overtaking import Withdrawn
 from drivers.links.endpoint import TcpEndpoint
-from drivers.links.modbus import Block, ModbusLink, Withdrawn
+from drivers.links.modbus import Block, ModbusLink
 from drivers.links.queue import Priority
 from sims.loop import VirtualLoop, run_virtual
 from sims.transport import Address

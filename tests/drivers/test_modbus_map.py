@@ -291,7 +291,7 @@ def test_a_target_that_an_off_overtakes_says_so() -> None:
         setting = asyncio.ensure_future(driver.set_target(temperature_degc=40.0, rate_k_per_min=None))
         await asyncio.sleep(0)
         await driver.make_safe()
-        with pytest.raises(DeviceFault, match="a make_safe came while it was being set"):
+        with pytest.raises(DeviceFault, match="it was made safe while this was under way"):
             await setting
         assert not subject.chamber.running
         await driver.aclose()
@@ -537,6 +537,41 @@ def test_the_rack_file_knows_channels_lines_and_range_from_the_map() -> None:
     assert cycler.channels == ("1", "2")
     assert cycler.range is not None
     assert (cycler.range.voltage_v_max, cycler.range.charge_current_a_max) == (6.0, 10.0)
+
+
+def test_all_channels_are_told_to_open_before_any_is_looked_at() -> None:
+    subject = MapCyclerSubject()
+
+    async def scenario() -> None:
+        driver = await ready(subject)
+        await driver.apply({ONE: CHARGE, TWO: CHARGE})
+        asked = requests(subject)
+        await driver.make_safe([ONE, TWO])
+        functions = [request[0] for request in asked]
+        writes = [function for function in functions if function in (5, 6, 16)]
+        assert len(writes) == 2
+        assert functions[:2] == writes
+        assert not subject.output(ONE).closed and not subject.output(TWO).closed
+        await driver.aclose()
+
+    subject.run(scenario())
+
+
+def test_many_channels_that_ignore_their_offs_cost_no_more_time_than_one() -> None:
+    subject = MapCyclerSubject()
+
+    async def scenario() -> None:
+        driver = await ready(subject)
+        await driver.apply({ONE: CHARGE, TWO: CHARGE})
+        subject.ignore_offs()
+        clock = asyncio.get_running_loop().time
+        begin_s = clock()
+        with pytest.raises(DeviceFault, match=r"channel 1, 2: output on 0\.5 s after it was switched off"):
+            await driver.make_safe([ONE, TWO])
+        assert clock() - begin_s <= 0.6
+        await driver.aclose()
+
+    subject.run(scenario())
 
 
 def test_an_off_of_many_channels_over_a_dead_wire_is_given_up_in_time_for_a_contactor() -> None:

@@ -188,9 +188,39 @@ def test_a_driver_that_has_not_connected_knows_no_lines() -> None:
 
     async def scenario() -> None:
         driver = subject.open()
-        for call in (driver.read(), driver.write({"DO0": True}), driver.make_safe(), driver.commission()):
+        for call in (driver.read(), driver.write({"DO0": True}), driver.commission()):
             with pytest.raises(LinkError, match="not connected yet"):
                 await call
+        await driver.aclose()
+
+    subject.run(scenario())
+
+
+def test_an_off_of_a_module_that_nobody_has_asked_who_it_is_asks_it_nothing_else() -> None:
+    subject = IologikSubject()
+
+    async def scenario() -> None:
+        asked = requests(subject)
+        driver = subject.open()
+        await driver.make_safe()
+        assert asked == [bytes.fromhex("06 0020 0000"), bytes.fromhex("03 0020 0001")]
+        subject.ignore_offs()
+        await driver.connect()
+        await driver.write({"DO0": True})
+        with pytest.raises(DeviceFault, match=r"switched off and register 32 holds 0x0001 0\.5 s later"):
+            await subject.open().make_safe()
+        await driver.aclose()
+
+    subject.run(scenario())
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
+def test_an_off_of_a_module_without_outputs_has_nothing_to_do(told: bool) -> None:
+    subject = of_model("E1240")
+
+    async def scenario() -> None:
+        driver = subject.open(**({"model": "E1240"} if told else {}))
+        await driver.make_safe()
         await driver.aclose()
 
     subject.run(scenario())
@@ -255,6 +285,60 @@ def test_outputs_in_safe_status_read_as_off_and_only_a_person_clears_them(kind: 
         with pytest.raises(DeviceFault, match=r"in safe status: .* or write `safe_status: clear`"):
             await driver.commission()
         assert subject.device.watchdog_alarm
+        await driver.aclose()
+
+    subject.run(scenario())
+
+
+@pytest.mark.parametrize(("silent_s", "asks"), [(1.0, False), (1.6, True), (4.0, True)])
+def test_a_sweep_asks_for_safe_status_after_a_silence_that_may_have_brought_it_about(
+    silent_s: float, asks: bool
+) -> None:
+    subject = IologikSubject()
+
+    async def scenario() -> None:
+        driver = await ready(subject)
+        await driver.read()
+        asked = requests(subject)
+        await asyncio.sleep(silent_s)
+        await driver.read()
+        assert [request[0] for request in asked] == ([4, 3, 2] if asks else [4, 3])
+        await driver.aclose()
+
+    subject.run(scenario())
+
+
+def test_safe_status_that_no_silence_explains_is_seen_within_seconds_and_until_it_ends() -> None:
+    subject = IologikSubject()
+
+    async def scenario() -> None:
+        driver = await ready(subject)
+        await driver.write({"DO0": True})
+        await driver.read()
+        subject.device.safe.add(0)
+        for _ in range(5):
+            await asyncio.sleep(1.0)
+            reading = await driver.read()
+        assert not reading.outputs["DO0"]
+        subject.device.safe.clear()
+        assert (await driver.read()).outputs["DO0"]
+        await driver.aclose()
+
+    subject.run(scenario())
+
+
+def test_where_nothing_is_known_of_the_watchdog_every_sweep_asks_for_safe_status() -> None:
+    class Unwatched(IologikSubject):
+        options: ClassVar[Mapping[str, str]] = {"model": "E1214"}
+
+    subject = Unwatched()
+
+    async def scenario() -> None:
+        driver = await ready(subject)
+        asked = requests(subject)
+        for _ in range(2):
+            await driver.read()
+        assert [request[0] for request in asked] == 2 * [4, 3, 2]
         await driver.aclose()
 
     subject.run(scenario())
@@ -349,7 +433,7 @@ def test_a_write_that_an_off_overtakes_says_so() -> None:
         writing = asyncio.ensure_future(driver.write(dict.fromkeys(driver.capabilities.outputs, True)))
         await asyncio.sleep(0)
         await driver.make_safe()
-        with pytest.raises(DeviceFault, match="a make_safe came while outputs were being written"):
+        with pytest.raises(DeviceFault, match="it was made safe while this was under way"):
             await writing
         await driver.aclose()
 

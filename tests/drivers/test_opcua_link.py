@@ -28,7 +28,7 @@ from opcua_bench import (
 )
 
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
-from drivers.links.access import Withdrawn
+from cycler.contract.overtaking import Withdrawn
 from drivers.links.opcua import OpcUaLink
 from drivers.links.opcua_errors import Refused
 from drivers.links.opcua_nodes import STANDARD, Argument, BrowseName, Mode, NodeRef

@@ -12,9 +12,10 @@ from ports import free_port
 from scripted_device import Script, on_tcp
 
 from cycler.contract.errors import DeviceError, LinkError, ProtocolError
+from cycler.contract.overtaking import Withdrawn
 from drivers.links.endpoint import TcpEndpoint
 from drivers.links.queue import Priority
-from drivers.links.scpi import ScpiLink, Withdrawn
+from drivers.links.scpi import ScpiLink
 from sims.loop import run_virtual
 
 PORT = free_port()

@@ -96,6 +96,22 @@ class WantsToBeCommissionedBeforeAnOff(Wrapped):
         await self.good.make_safe(channels)
 
 
+class WantsToBeConnectedBeforeAnOff(Wrapped):
+    """Of a cycler, or of lines."""
+
+    knows_it = False
+
+    async def connect(self) -> Identity:
+        self.knows_it = True
+        identity: Identity = await self.good.connect()
+        return identity
+
+    async def make_safe(self, *channels: Collection[ChannelId]) -> None:
+        if not self.knows_it:
+            raise LinkError("dut", "not connected yet")
+        await self.good.make_safe(*channels)
+
+
 # writes
 
 
@@ -470,6 +486,14 @@ class GoesBackToItsTargetWhenSafe(Wrapped):
         await self.good.make_safe()
         if "target" in self.memory:
             await self.good.set_target(temperature_degc=self.memory["target"], rate_k_per_min=None)
+
+
+class SetsTheTargetAgainAfterAnOff(Wrapped):
+    async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
+        try:
+            await self.good.set_target(temperature_degc=temperature_degc, rate_k_per_min=rate_k_per_min)
+        except DeviceFault:
+            await self.good.set_target(temperature_degc=temperature_degc, rate_k_per_min=rate_k_per_min)
 
 
 class StopsTheChamberOnClose(Wrapped):

@@ -6,7 +6,7 @@ import pytest
 
 from cycler.contract.errors import DeviceError
 from cycler.contract.suite.device_troubles import ChamberTroubles
-from cycler.contract.suite.scenario import commissioned_device, timed
+from cycler.contract.suite.scenario import At, commissioned_device, timed
 from cycler.contract.suite.subject import ChamberSubject
 
 SLACK_K = 1.0  # of the air around its set value
@@ -123,6 +123,13 @@ class ChamberContract(ChamberTroubles):
 
         subject.run(scenario())
 
+    def test_an_off_at_any_transaction_of_a_target_leaves_the_chamber_off_for_good(self) -> None:
+        transactions = self._count_transactions()
+        for number in range(transactions + 2):
+            subject = self.make_subject()
+            overtaken = subject.run(self._overtake(subject, number))
+            assert overtaken or number >= transactions, f"off at transaction {number} of {transactions}"
+
     def test_off_is_legal_in_every_state_and_ends_the_heating(self) -> None:
         subject = self.make_subject()
 
@@ -171,3 +178,39 @@ class ChamberContract(ChamberTroubles):
             await driver.aclose()
 
         subject.run(scenario())
+
+    def _count_transactions(self) -> int:
+        subject = self.make_subject()
+
+        async def scenario() -> int:
+            driver = await commissioned_device(subject.open())
+            counter = At(0, lambda: None)
+            subject.watch(counter)
+            await driver.set_target(temperature_degc=subject.air_degc() + 3.0 * STEP_K, rate_k_per_min=None)
+            await driver.aclose()
+            return counter.count
+
+        return subject.run(scenario())
+
+    async def _overtake(self, subject: ChamberSubject, number: int) -> bool:
+        """Whether the target was answered with an error."""
+        driver = await commissioned_device(subject.open())
+        begin_degc = subject.air_degc()
+        offs: list[asyncio.Task[None]] = []
+
+        def off() -> None:
+            offs.append(asyncio.ensure_future(driver.make_safe()))
+
+        subject.watch(At(number, off))
+        target_degc = begin_degc + 3.0 * STEP_K
+        setting = asyncio.ensure_future(timed(driver.set_target(temperature_degc=target_degc, rate_k_per_min=None)))
+        if number == 0:
+            off()  # it begins first, and nothing of it has been answered
+        _, error = await setting
+        if not offs:
+            off()
+        await asyncio.gather(*offs)
+        await asyncio.sleep(SETTLE_S)
+        assert subject.air_degc() <= begin_degc + SLACK_K
+        await driver.aclose()
+        return error is not None

@@ -69,6 +69,23 @@ class DigitalIoContract(DigitalIoTroubles):
             subject = self.make_subject()
             subject.run(self._overtake(subject, number))
 
+    def test_an_off_needs_no_connect_before_it(self) -> None:
+        """Whoever opens what a dead host has left closed may find a device that answers little else."""
+        subject = self.make_subject()
+
+        async def scenario() -> None:
+            driver = await commissioned_device(subject.open())
+            outputs = driver.capabilities.outputs
+            await driver.write(dict.fromkeys(outputs, True))
+            assert all(subject.output(line) for line in outputs)
+            await driver.aclose()
+            successor = subject.open()
+            await successor.make_safe()
+            assert not any(subject.output(line) for line in outputs)
+            await successor.aclose()
+
+        subject.run(scenario())
+
     def test_an_off_that_the_device_does_not_carry_out_is_an_error(self) -> None:
         subject = self.make_subject()
 

@@ -51,6 +51,25 @@ class OvertakingPromises(CyclerPromises):
 
         subject.run(scenario())
 
+    def test_an_off_needs_no_connect_before_it(self) -> None:
+        """Whoever opens what a dead host has left on may find a device that answers little else."""
+        subject = self.make_subject()
+
+        async def scenario() -> None:
+            driver = await commissioned(subject, self.cell)
+            channels = driver.capabilities.channels
+            await driver.apply({channel: self.charge(number) for number, channel in enumerate(channels, 1)})
+            assert all(subject.output(channel).closed for channel in channels)
+            await driver.aclose()
+            successor = subject.open()
+            await successor.make_safe(channels[:1])
+            assert [subject.output(channel).closed for channel in channels] == [False] + [True] * (len(channels) - 1)
+            await successor.make_safe(channels)
+            assert not any(subject.output(channel).closed for channel in channels)
+            await successor.aclose()
+
+        subject.run(scenario())
+
     def test_an_off_that_the_device_does_not_carry_out_is_an_error(self) -> None:
         subject = self.make_subject()
 
@@ -145,6 +164,7 @@ class OvertakingPromises(CyclerPromises):
             assert isinstance(answers[channel], Applied)
             assert subject.output(channel).closed
         await driver.make_safe(channels)
+        await asyncio.gather(*offs)  # it may come as late as this
         await driver.aclose()
 
     async def _cancel(self, subject: CyclerSubject, number: int) -> None:

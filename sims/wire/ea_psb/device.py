@@ -19,6 +19,7 @@ SET_RAW_MAX = 0xD0E5  # 102 %
 THRESHOLD_RAW_MAX = 0xE147  # 110 %
 AFTER_POWER_FAIL_S = 2.0  # between acknowledging a power failure and switching on
 ACTUAL_RAW_MAX = 0xFFFF  # 125 %
+CYCLE_S = 0.02  # how long a measurement takes: a period of the mains
 
 
 class Interface(IntEnum):
@@ -166,6 +167,7 @@ class PsbDevice:
         self._heard_s = 0.0
         self._contested: dict[SetValue, int] = {}  # what a second master on the same port wants them to be
         self._frozen: Actual | None = None
+        self._actual: tuple[float, Actual] | None = None  # of the present cycle, and when that began
 
     # What the ports ask for. `interface` is who asks.
 
@@ -260,25 +262,13 @@ class PsbDevice:
         self.host_fell_silent = False
 
     def measure(self) -> Actual:
-        """The actual values. Looking is also when a protection is noticed."""
-        terminal = self._terminal.measure()
-        voltage_v, current_a = terminal.voltage_v, terminal.current_a
-        error, model = self.error, self.model
-        if error.voltage_noise_ratio or error.voltage_offset_ratio:
-            voltage_v += model.rated_voltage_v * self._random.gauss(
-                error.voltage_offset_ratio, error.voltage_noise_ratio
-            )
-        if self.energised and (error.current_noise_ratio or error.current_offset_ratio):
-            current_a += model.rated_current_a * self._random.gauss(
-                error.current_offset_ratio, error.current_noise_ratio
-            )
-        actual = Actual(
-            self._raw(max(0.0, voltage_v) / model.rated_voltage_v),
-            self._raw(abs(current_a) / model.rated_current_a),
-            self._raw(abs(voltage_v * current_a) / model.rated_power_w),
-            current_a < 0.0,
-            terminal.regulation,
-        )
+        """The actual values of the present cycle. Looking is also when a protection is noticed."""
+        now_s = self._loop.time()
+        if self._actual is not None and now_s - self._actual[0] < CYCLE_S:
+            actual = self._actual[1]
+        else:
+            actual = self._measured()
+            self._actual = now_s, actual
         if self.energised:
             self._protect(actual)
         if not self.faults.strikes("frozen"):
@@ -349,6 +339,26 @@ class PsbDevice:
             self.host_fell_silent = True
             self._switch(on=False)
 
+    def _measured(self) -> Actual:
+        terminal = self._terminal.measure()
+        voltage_v, current_a = terminal.voltage_v, terminal.current_a
+        error, model = self.error, self.model
+        if error.voltage_noise_ratio or error.voltage_offset_ratio:
+            voltage_v += model.rated_voltage_v * self._random.gauss(
+                error.voltage_offset_ratio, error.voltage_noise_ratio
+            )
+        if self.energised and (error.current_noise_ratio or error.current_offset_ratio):
+            current_a += model.rated_current_a * self._random.gauss(
+                error.current_offset_ratio, error.current_noise_ratio
+            )
+        return Actual(
+            self._raw(max(0.0, voltage_v) / model.rated_voltage_v),
+            self._raw(abs(current_a) / model.rated_current_a),
+            self._raw(abs(voltage_v * current_a) / model.rated_power_w),
+            current_a < 0.0,
+            terminal.regulation,
+        )
+
     def _protect(self, actual: Actual) -> None:
         thresholds = self.thresholds
         if actual.voltage_raw > thresholds["OVP"]:
@@ -376,6 +386,7 @@ class PsbDevice:
 
     def _drive(self, supply: Supply) -> None:
         self.energised = supply.on
+        self._actual = None
         self._terminal.drive(supply)
 
     def _take_effect_later(self) -> None:

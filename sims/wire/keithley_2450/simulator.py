@@ -115,7 +115,7 @@ def simulate(device: SimulatedDevice, world: SimulatedWorld) -> SmuSimulator:
     build = partial(
         SmuDevice,
         world.terminal(device.device, CHANNEL),
-        utcnow=world.utcnow,
+        utcnow=world.true_utcnow,
         model=replace(model, serial=f"SIM-{device.device}"),
         error=error,
         faults=faults,

@@ -1,6 +1,7 @@
 """What the 256 channels of the mainframe show, made of the rows that are measured."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 
 import numpy as np
 
@@ -37,22 +38,22 @@ class ChannelView:
                 rows[places], shares[places] = cell.row, 1.0 / len(places)
         self._row_of, self._share_of, self._cell_of = rows, shares, numbers
         self._row_list, self._are_single = rows.tolist(), bool((shares == 1.0).all())
+        # Of what the rows show that of the 256.
+        self._of_each: Callable[[Sequence[str]], Sequence[str]] = itemgetter(*self._row_list)
 
     def runs(self, cell: Cell, *, running: bool) -> None:
         """Its channels' state in the log."""
         self._states[[place(channel) for channel in cell.channels]] = running
 
-    def voltages(self, shown_v: Column, number: Callable[[float], str]) -> list[str]:
+    def voltages(self, shown_v: Column, number: Callable[[float], str]) -> Sequence[str]:
         """Each as the instrument writes it."""
-        written = [*map(number, shown_v.tolist()), number(OPEN_V)]
-        return [written[row] for row in self._row_list]
+        return self._of_each([*map(number, shown_v.tolist()), number(OPEN_V)])
 
-    def currents(self, shown_a: Column, number: Callable[[float], str]) -> list[str]:
+    def currents(self, shown_a: Column, number: Callable[[float], str]) -> Sequence[str]:
         """Each as the instrument writes it."""
         current_a = [*shown_a.tolist(), 0.0]
         if self._are_single:
-            written = [*map(number, current_a)]
-            return [written[row] for row in self._row_list]
+            return self._of_each([*map(number, current_a)])
         shares = zip(self._row_list, self._share_of.tolist(), strict=True)
         return [number(current_a[row] * share) for row, share in shares]
 

@@ -182,7 +182,7 @@ class Bt2200:
         if fired:
             measuring.look()
 
-    def of_channels(self, what: Literal["voltage", "current"]) -> list[str]:
+    def of_channels(self, what: Literal["voltage", "current"]) -> Sequence[str]:
         """All 256, V or A, as the instrument writes them."""
         self.look()
         shown, number = self._measuring.shown, self.traits.number

@@ -21,6 +21,7 @@ class Measuring:
     def __init__(self, bank: Bank, rows: int, *, metrology: Metrology, faults: Faults) -> None:
         self.shown = np.zeros((3, rows))
         self.moved_ah, self.moved_wh = np.zeros((2, rows))
+        self._quantities = np.zeros((5, rows))
         self._bank = bank
         self._metrology = metrology
         self._faults = faults
@@ -64,6 +65,9 @@ class Measuring:
         )
 
     def quantities(self) -> Column:
-        """In the order of `programs.QUANTITIES`."""
-        sense_v, current_a = self.shown[SENSE], self.shown[CURRENT]
-        return np.array([sense_v, current_a, sense_v * current_a, self.moved_ah, self.moved_wh])
+        """In the order of `programs.QUANTITIES`; good until the next time."""
+        found = self._quantities
+        found[:2] = self.shown[:LOCAL]
+        np.multiply(found[0], found[1], out=found[2])
+        found[3], found[4] = self.moved_ah, self.moved_wh
+        return found

@@ -5,6 +5,7 @@ Errors go to a queue and show in `SYST:ERR?` only; a query with an error gives n
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Literal, get_args
 
 from sims.wire.keysight_bt2200.cells import ILLEGAL, OUT_OF_RANGE, Cell, Refused
@@ -50,23 +51,21 @@ def answer(device: Bt2200, line: bytes) -> bytes | Late | None:
     text = line.decode("latin-1").strip().upper()
     if not text:
         return None
-    header, _, rest = text.partition(" ")
-    asks = header.endswith("?")
+    asks = text.partition(" ")[0].endswith("?")
     if text == "*RST":
         device.reset()
         return Late(device.traits.reset_s, b"")
     try:
-        reply = _execute(device, header, rest)
+        reply = _execute(device, text)
     except Refused as refused:
         _queue(device, refused.code)
         reply = b"\n" if asks and device.traits.answers_wrong_queries else None
     return None if reply is None else Late(device.traits.reply_s, reply)
 
 
-def _execute(device: Bt2200, header: str, rest: str) -> bytes | None:
-    words = header.removesuffix("?").removeprefix(":").split(":")
-    name = ":".join(_SHORT.get(word, word) for word in words) + ("?" if header.endswith("?") else "")
-    arguments = _split(rest)
+def _execute(device: Bt2200, text: str) -> bytes | None:
+    name, given = _parsed(text)
+    arguments = list(given)
     if name in _QUERIES:
         count, query = _QUERIES[name]
         reply = query(device, _counted(arguments, count))
@@ -78,6 +77,15 @@ def _execute(device: Bt2200, header: str, rest: str) -> bytes | None:
         raise Refused(MISSING if len(arguments) < counts[0] else TOO_MANY)
     command(device, arguments)
     return None
+
+
+@lru_cache(maxsize=256)  # hosts ask the same again and again
+def _parsed(text: str) -> tuple[str, tuple[str, ...]]:
+    """The header in its short form, and the arguments."""
+    header, _, rest = text.partition(" ")
+    words = header.removesuffix("?").removeprefix(":").split(":")
+    name = ":".join(_SHORT.get(word, word) for word in words) + ("?" if header.endswith("?") else "")
+    return name, tuple(_split(rest))
 
 
 def _queue(device: Bt2200, code: int) -> None:

@@ -1,4 +1,5 @@
-"""An OPC UA server as small instruments have it: one endpoint without security, few connections, narrow limits."""
+"""An OPC UA server as small instruments have it: an endpoint without security, or two with it; few connections, narrow
+limits."""
 
 import asyncio
 import logging
@@ -8,11 +9,13 @@ from asyncua import ua
 from asyncua.common.connection import TransportLimits
 from asyncua.common.node import Node
 from asyncua.crypto.permission_rules import SimpleRoleRuleset
-from asyncua.crypto.security_policies import SecurityPolicyFactory, SecurityPolicyNone
+from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256, SecurityPolicyFactory, SecurityPolicyNone
 from asyncua.server.binary_server_asyncio import OPCUAProtocol
 from asyncua.server.internal_session import InternalSession, SessionState
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from sims.wire.lads_thermal.device import LadsDevice
+from sims.wire.lads_thermal.guard import MODES, Guard
 from sims.wire.lads_thermal.sampling import Sampler
 from sims.wire.lads_thermal.standard_nodes import QuickServer
 
@@ -88,8 +91,10 @@ def caller() -> DeviceSession:
 class LadsServer(QuickServer):
     """Listens nowhere by itself: `connection` makes the protocol of one."""
 
-    def __init__(self, device: LadsDevice, *, url: str, application_uri: str, name: str) -> None:
-        super().__init__()
+    def __init__(
+        self, device: LadsDevice, *, url: str, application_uri: str, name: str, guard: Guard | None = None
+    ) -> None:
+        super().__init__(user_manager=guard)
         self.device = device
         self.sampler = Sampler(self.aspace)
         self.allow_remote_admin = False
@@ -99,12 +104,23 @@ class LadsServer(QuickServer):
         self.max_pending_activation_seconds = ACTIVATION_S
         self.min_session_timeout_ms, self.max_session_timeout_ms = 1000 * SESSION_S_MIN, 1000 * SESSION_S_MAX
         self.supported_tokens = (ua.AnonymousIdentityToken,)
-        self.add_endpoint(_endpoint(url, application_uri, name))
-        self._policies = [
-            SecurityPolicyFactory(
-                SecurityPolicyNone, ua.MessageSecurityMode.None_, permission_ruleset=SimpleRoleRuleset()
-            )
-        ]
+        rules = SimpleRoleRuleset()
+        if guard is None:
+            none = ua.MessageSecurityMode.None_
+            self._policies = [SecurityPolicyFactory(SecurityPolicyNone, none, permission_ruleset=rules)]
+        else:
+            self.certificate, self.private_key = guard.certificate, guard.key
+            self.certificate_validator = guard.check_client
+            if guard.login is not None:
+                self.supported_tokens = (ua.UserNameIdentityToken,)
+            self._policies = [
+                SecurityPolicyFactory(
+                    SecurityPolicyBasic256Sha256, mode, guard.certificate, guard.key, permission_ruleset=rules
+                )
+                for mode in MODES
+            ]
+        for policy in self._policies:
+            self.add_endpoint(_endpoint(url, application_uri, name, policy, guard))
         self._limits = TransportLimits(CHUNK_BYTES, CHUNK_BYTES, CHUNKS_MAX, MESSAGE_BYTES_MAX)
         self._clients: list[OPCUAProtocol] = []
         self._sessions: list[DeviceSession] = []
@@ -146,10 +162,18 @@ class _Connection(OPCUAProtocol):  # type: ignore[misc] # asyncua is not typed
             self.processor._watchdog_interval = LOOK_S
 
 
-def _endpoint(url: str, application_uri: str, name: str) -> ua.EndpointDescription:
+def _endpoint(
+    url: str, application_uri: str, name: str, policy: SecurityPolicyFactory, guard: Guard | None
+) -> ua.EndpointDescription:
     token = ua.UserTokenPolicy()
     token.PolicyId = "anonymous"
     token.TokenType = ua.UserTokenType.Anonymous
+    if guard is not None and guard.login is not None:
+        token.PolicyId = "username"
+        token.TokenType = ua.UserTokenType.UserName
+        # Where all is encrypted, the password need not be once more.
+        encrypted = policy.mode == ua.MessageSecurityMode.SignAndEncrypt
+        token.SecurityPolicyUri = SecurityPolicyNone.URI if encrypted else policy.cls.URI
     application = ua.ApplicationDescription()
     application.ApplicationUri = application_uri
     application.ApplicationName = ua.LocalizedText(name)
@@ -158,8 +182,10 @@ def _endpoint(url: str, application_uri: str, name: str) -> ua.EndpointDescripti
     endpoint = ua.EndpointDescription()
     endpoint.EndpointUrl = url
     endpoint.Server = application
-    endpoint.SecurityMode = ua.MessageSecurityMode.None_
-    endpoint.SecurityPolicyUri = SecurityPolicyNone.URI
+    endpoint.SecurityMode = policy.mode
+    endpoint.SecurityPolicyUri = policy.cls.URI
+    if guard is not None:
+        endpoint.ServerCertificate = guard.certificate.public_bytes(Encoding.DER)
     endpoint.UserIdentityTokens = [token]
     endpoint.TransportProfileUri = "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary"
     return endpoint

@@ -9,6 +9,7 @@ from cycler.contract.plugin import Resource
 from cycler.contract.world import SimulatedDevice
 from sims.faults import Faults
 from sims.wire.lads_thermal.device import LadsDevice
+from sims.wire.lads_thermal.guard import Guard, guard_of
 from sims.wire.lads_thermal.nodes import MODEL, ChamberNodes
 from sims.wire.lads_thermal.published import AMB, DI, LADS, MACHINERY
 from sims.wire.lads_thermal.server import LadsServer
@@ -23,8 +24,18 @@ STANDARD = "http://opcfoundation.org/UA/"
 class LadsSimulator:
     """A powered chamber that listens. `server` is there from `start` on."""
 
-    def __init__(self, device: LadsDevice, resource: Resource, faults: Faults, utcnow: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        device: LadsDevice,
+        resource: Resource,
+        faults: Faults,
+        utcnow: Callable[[], datetime],
+        *,
+        guard: Guard | None = None,
+    ) -> None:
+        """Without a guard it lets in everybody, unsecured."""
         self.device = device
+        self._guard = guard
         self.server: LadsServer
         self._resource = resource
         self._faults = faults
@@ -34,9 +45,12 @@ class LadsSimulator:
     async def start(self) -> None:
         """Power on and listen."""
         self.device.power_on()
-        application_uri = f"urn:formation-cycler:simulated:{self.device.serial}"
+        own_uri = None if self._guard is None else self._guard.application_uri
+        application_uri = own_uri or f"urn:formation-cycler:simulated:{self.device.serial}"
         namespaces = [STANDARD, application_uri, DI, MACHINERY, AMB, LADS, f"{application_uri}:chamber"]
-        self.server = LadsServer(self.device, url=self._resource.text, application_uri=application_uri, name=MODEL)
+        self.server = LadsServer(
+            self.device, url=self._resource.text, application_uri=application_uri, name=MODEL, guard=self._guard
+        )
         await self.server.init()
         await self.server.introduce(namespaces, application_uri=application_uri)
         await self.server.start()
@@ -59,9 +73,7 @@ class LadsSimulator:
 
 
 def simulate(device: SimulatedDevice, world: SimulatedWorld) -> LadsSimulator:
-    """The entry point `lads_thermal`. Raises `ValueError` where the rack file wants it to have keys."""
-    if device.options.get("security") != "none":
-        raise ValueError(f"{device.device}: its simulated twin has no keys: write security: none")
+    """The entry point `lads_thermal`. Raises `ValueError` where its security cannot be had."""
     faults = world.faults(device.device)
     lads = LadsDevice(world.chamber(device.device), faults, serial=f"SIM-{device.device}")
-    return LadsSimulator(lads, device.resource, faults, world.utcnow)
+    return LadsSimulator(lads, device.resource, faults, world.true_utcnow, guard=guard_of(device))

@@ -3,10 +3,10 @@
 import asyncio
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from cycler.contract.register_map import EntryKey, MappedBit, MappedRegister, RegisterMap, RegisterType
+from cycler.contract.register_map import MappedBit, MappedRegister, RegisterMap, RegisterType, WordOrder
 from sims.faults import Faults
 from sims.wire.modbus import DEVICE_FAILURE, ILLEGAL_ADDRESS, ILLEGAL_VALUE, MappedUnit, ModbusException
 from sims.wire.modbus_map.plant import Plant
@@ -20,6 +20,25 @@ _PACKING: Mapping[RegisterType, struct.Struct] = {
 _SPANS = {"i16": (-0x8000, 0x7FFF), "u16": (0, 0xFFFF), "i32": (-(1 << 31), (1 << 31) - 1), "u32": (0, (1 << 32) - 1)}
 
 Table = Literal["holding", "input"]
+
+
+class Shown:
+    """A number as its registers show it. Most stay for a while."""
+
+    def __init__(self, register: MappedRegister, look: Callable[[], float], word_order: WordOrder) -> None:
+        self._register = register
+        self._look = look
+        self._word_order = word_order
+        self._value = math.nan
+        self._words: Mapping[int, int] = {}
+
+    def words(self) -> Mapping[int, int]:
+        """By place."""
+        value = self._look()
+        if value != self._value:
+            self._value = value
+            self._words = _laid_out(self._register.address, _data(self._register, value), self._word_order)
+        return self._words
 
 
 class MappedDevice:
@@ -45,7 +64,12 @@ class MappedDevice:
         for expected in register_map.expected:
             data = _packed(expected.type, expected.value)
             self._constants[expected.function] |= _laid_out(expected.address, data, register_map.word_order)
-        self._shown: dict[EntryKey, tuple[float, dict[int, int]]] = {}  # most values stay for a while
+        self._shown: dict[tuple[int, int], Shown] = {}  # the numbers, by function and place
+        for register in register_map.registers:
+            shown = Shown(register, self._looking_at(register), register_map.word_order)
+            for place in _places(register):
+                if place not in self._constants[register.function] and (register.function, place) not in self._bits:
+                    self._shown[register.function, place] = shown
         self._loop = asyncio.get_running_loop()
         self._heard_s = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -73,19 +97,18 @@ class MappedDevice:
 
     def read_words(self, table: Table, address: int, count: int) -> Sequence[int]:
         function = 3 if table == "holding" else 4
-        image = dict(self._constants[function])
+        found: list[int] = []
+        last: Shown | None = None  # a number of two words is looked at once
+        words: Mapping[int, int] = {}
         for place in range(address, address + count):
-            register, bit = self._registers.get((function, place)), self._bits.get((function, place))
-            if bit is not None:
-                image[place] = bit.on if self._state(bit) else bit.off
-            elif register is not None and place not in image:
-                image |= self._words(register)
-            elif bits := self._packed_bits.get((function, place)):
-                image[place] = sum(self._state(bit) << (bit.bit or 0) for bit in bits)
-        try:
-            return [image[place] for place in range(address, address + count)]
-        except KeyError:
-            raise ModbusException(ILLEGAL_ADDRESS) from None
+            shown = self._shown.get((function, place))
+            if shown is None:
+                found.append(self._word(function, place))
+                continue
+            if shown is not last:
+                last, words = shown, shown.words()
+            found.append(words[place])
+        return found
 
     def write_words(self, address: int, words: Sequence[int]) -> None:
         given = dict(enumerate(words, address))
@@ -122,19 +145,22 @@ class MappedDevice:
         except KeyError:
             raise ModbusException(ILLEGAL_ADDRESS) from None
 
-    def _words(self, register: MappedRegister) -> Mapping[int, int]:
-        value = self._number(register)
-        before = self._shown.get(register.key)
-        if before is None or before[0] != value:
-            words = _laid_out(register.address, _data(register, value), self._map.word_order)
-            before = self._shown[register.key] = value, words
-        return before[1]
+    def _word(self, function: int, place: int) -> int:
+        """What is no number."""
+        bit = self._bits.get((function, place))
+        if bit is not None:
+            return bit.on if self._state(bit) else bit.off
+        if bits := self._packed_bits.get((function, place)):
+            return sum(self._state(bit) << (bit.bit or 0) for bit in bits)
+        try:
+            return self._constants[function][place]
+        except KeyError:
+            raise ModbusException(ILLEGAL_ADDRESS) from None
 
-    def _number(self, register: MappedRegister) -> float:
+    def _looking_at(self, register: MappedRegister) -> Callable[[], float]:
         if register.key == WATCHDOG:
-            return self.watchdog_s
-        look = self._plant.number.get(register.key)
-        return 0.0 if look is None else look()
+            return lambda: self.watchdog_s
+        return self._plant.number.get(register.key, float)
 
     def _can_be_set(self, register: MappedRegister) -> bool:
         return register.key == WATCHDOG or register.key in self._plant.set_number

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Literal
 
 from sims.wire.modbus import DEVICE_FAILURE, ILLEGAL_ADDRESS, ILLEGAL_VALUE, MappedUnit, ModbusException
@@ -103,7 +104,8 @@ class IologikRegisters:
         device = self._device
         inputs, _ = device.shown()
         raws, currents, states, _, _ = device.channels.current_table
-        image = {raws + channel: self._raw(channel) for channel in self._analogue}
+        image = dict(_fixed(device.setup.mac, device.setup.model, device.setup.newer))
+        image |= {raws + channel: self._raw(channel) for channel in self._analogue}
         image |= {states + channel: device.current_state(channel) for channel in self._analogue}
         image |= _words(currents, struct.pack(f">{len(self._analogue)}f", *device.current_ma))
         if inputs:
@@ -111,12 +113,6 @@ class IologikRegisters:
         for channel, count in device.counts.items():
             image |= _words(COUNTS + 2 * channel, count.to_bytes(4, "big"))
         image |= _words(UP_TIME, device.up_s.to_bytes(4, "big"))
-        image |= _words(MAC, bytes.fromhex(device.setup.mac))
-        for address, data in FIXED.items():
-            image |= _words(address, data)
-        if device.setup.newer:
-            image |= _words(MODEL, device.setup.model.encode().ljust(20, b"\0"))
-            image |= _words(NAME, b"ioLogik (simulated)".ljust(60, b"\0"))
         return image
 
     def _holding(self) -> Mapping[int, int]:
@@ -149,6 +145,18 @@ class IologikRegisters:
         low_ma = 0.0 if device.current_modes[channel] == 2 else RANGE_MA[0]
         share = (device.current_ma[channel] - low_ma) / (RANGE_MA[1] - low_ma)
         return round(RAW_MAX * min(max(share, 0.0), 1.0))
+
+
+@cache
+def _fixed(mac: str, model: str, newer: bool) -> Mapping[int, int]:
+    """The input registers that say who it is."""
+    image = _words(MAC, bytes.fromhex(mac))
+    for address, data in FIXED.items():
+        image |= _words(address, data)
+    if newer:
+        image |= _words(MODEL, model.encode().ljust(20, b"\0"))
+        image |= _words(NAME, b"ioLogik (simulated)".ljust(60, b"\0"))
+    return image
 
 
 def _span(image: Mapping[int, int], address: int, count: int) -> list[int]:
