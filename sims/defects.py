@@ -29,6 +29,7 @@ class Kind:
     loaded_so: bool = False  # the way that the tray was loaded: from the beginning and for good
     cell: Literal["none", "optional", "required"] = "none"  # whether it names the cell that is there by mistake
     other: bool = False  # whether it names another position
+    parallel: bool = False  # only where several channels are in parallel: one of them, the last, is struck
     of: Literal["position", "bay", "both"] = "both"
 
 
@@ -44,6 +45,7 @@ KINDS: Mapping[str, Kind] = {
     "open-sense": Kind(numbers={"voltage_v": Number(default=0.0, low=0.0, high=5.0)}),
     "drifting-sense": Kind(numbers={"drift_v_per_s": Number(default=0.02, low=-1.0, high=1.0)}),
     "crossed-sense": Kind(other=True, of="position"),
+    "lost-subchannel": Kind(parallel=True, of="position"),
     "wrong-sensor": Kind(loaded_so=True, other=True, of="position"),
     "missing": Kind(loaded_so=True),
     "reversed": Kind(loaded_so=True),
@@ -107,6 +109,8 @@ def strike(defect: DrawnDefect, bank: CellBank, row: int, *, other_row: int | No
             bank.alter(row, plating_ratio=sign * numbers["loss_ratio"])
         case "open-contact":
             bank.break_path(row, broken=begins)
+        case "lost-subchannel":
+            bank.break_lead(row, broken=begins)
         case "bad-contact":
             bank.add_contact(row, sign * numbers["resistance_ohm"])
         case "open-sense":
@@ -157,6 +161,12 @@ def _places(defect: Defect, rack: Rack) -> tuple[PositionId, ...]:
     if defect.at not in places:
         message = f"{defect.defect}: the rack has no {defect.at!r}: {nearest(defect.at, places)}"
         raise WorldError(message, line=defect.line)
+    if KINDS[defect.defect].parallel:
+        (position,) = [
+            place for bay in rack.bays.values() for name, place in bay.positions.items() if name == defect.at
+        ]
+        if len(position.channels) < 2:
+            raise _error(defect, "it has one channel only, none in parallel that could be lost alone")
     return places[defect.at]
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cycler.contract.world import SimulatedDevice
-from cycler.model.world import Fault, WorldError
+from cycler.model.rack import Bay, ChannelRef, Rack
+from cycler.model.world import FAULTS_OF_THE_PC, Fault, WorldError
 from sims.cells.tables import nearest
 from sims.seeds import generator
 
@@ -21,7 +22,7 @@ SCALE = 10.0
 
 _LINK = ("no-reply", "refused", "exception")
 _READINGS = ("frozen", "nan", "out-of-range", "scale-10", "drift")
-_LINES = frozenset({"restart", "off-ignored", "not-applied", "frozen", "stuck-closed", "stuck-open"})
+_LINES = frozenset({"restart", "off-ignored", "not-applied", "frozen", "stuck-closed", "stuck-open", "pressure-loss"})
 _CHAMBER = frozenset(
     {*_READINGS, "exception", "restart", "off-ignored", "not-applied", "sensor-break", "chamber-fail", "door-open"}
 )
@@ -43,6 +44,7 @@ POSSIBLE: Mapping[str, frozenset[str]] = {
     "sim_chamber": _CHAMBER.union(_LINK),
     "sim_cycler": frozenset({*_LINK, *_READINGS, "restart", "off-ignored", "not-applied"}),
     "sim_io": _LINES.union(_LINK),
+    "sim_meter": frozenset({*_LINK, *_READINGS}),
     "sim_temperature": frozenset({*_LINK, *_READINGS, "sensor-break"}),
     "watlow_f4t": _CHAMBER | {"word-order"},
 }
@@ -72,6 +74,7 @@ DRIFTS: Mapping[str, Mapping[str, float]] = {
     "keysight_bt2200": {"offset_per_s": 1e-3 / 86400, "gain_per_s": 0.0},
     "modbus_map temperature": {"offset_per_s": 1.0 / 3600, "gain_per_s": 0.0},
     "sim_cycler": {"offset_per_s": 1e-3 / 86400, "gain_per_s": 0.0},
+    "sim_meter": {"offset_per_s": 1e-3 / 86400, "gain_per_s": 0.0},
     "sim_temperature": {"offset_per_s": 1.0 / 3600, "gain_per_s": 0.0},
     **{chamber: {"offset_per_s": 1.0 / 3600} for chamber in sorted(CHAMBERS)},
 }
@@ -81,6 +84,8 @@ NUMBERS: Mapping[str, Mapping[str, float]] = {
     "late": {"delay_s": 0.8},
     "off-ignored": {"times": math.inf},
     "not-applied": {"times": math.inf},
+    "pressure-loss": {"over_s": 1800.0},
+    "clock-step": {"step_s": 3600.0},
 }
 """The same of other faults."""
 
@@ -94,6 +99,7 @@ class ActiveFault:
     since_s: float
     numbers: Mapping[str, float] = field(default_factory=dict)
     first: NDArray[np.float64] | None = None
+    counted: NDArray[np.float64] | None = None  # … and what its counters showed
     ignored: int = 0
 
 
@@ -138,7 +144,7 @@ class Faults:
 
     def strikes(self, fault: str, row: int | None = None) -> bool:
         """Whether it strikes this row, or without a row the device at all."""
-        return any(
+        return bool(self.active) and any(
             active.fault == fault and (row is None or active.channel is None or self._rows[active.channel] == row)
             for active in self.active
         )
@@ -164,10 +170,18 @@ class Faults:
             if fault.fault == "drift" and (fault.channel is None or self._rows[fault.channel] == row)
         )
 
-    def distort(self, shown: NDArray[np.float64], *, now_s: float, drifting: Collection[int] = (0,)) -> None:
+    def distort(
+        self,
+        shown: NDArray[np.float64],
+        *,
+        now_s: float,
+        drifting: Collection[int] = (0,),
+        counted: NDArray[np.float64] | None = None,
+    ) -> None:
         """Do to readings, in place, what the faults of readings do: a row per quantity, a column per channel.
 
-        Offsets drift in the `drifting` quantities only, gains in all.
+        Offsets drift in the `drifting` quantities only, gains in all. What the device has `counted` is right, but for
+        standing still with all the rest.
         """
         for fault in self.active:
             row = None if fault.channel is None else self._rows[fault.channel]
@@ -186,8 +200,10 @@ class Faults:
                         shown[quantity, struck] += fault.numbers["offset_per_s"] * passed_s
                 case "frozen":
                     if fault.first is None:
-                        fault.first = shown.copy()
+                        fault.first, fault.counted = shown.copy(), None if counted is None else counted.copy()
                     shown[:, struck] = fault.first[:, struck]
+                    if counted is not None and fault.counted is not None:
+                        counted[:, struck] = fault.counted[:, struck]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,21 +215,41 @@ class DrawnFault:
     stream: str  # of chance: when it comes and goes
 
 
-def drawn_faults(faults: Sequence[Fault], devices: Sequence[SimulatedDevice], *, seed: int) -> tuple[DrawnFault, ...]:
+def drawn_faults(
+    faults: Sequence[Fault], devices: Sequence[SimulatedDevice], rack: Rack, *, seed: int
+) -> tuple[DrawnFault, ...]:
     """Raises `WorldError` for what cannot be."""
     known = {device.device: device for device in devices}
     drawn = []
     for index, fault in enumerate(faults):
-        if fault.device not in known:
+        if fault.fault in FAULTS_OF_THE_PC:
+            numbers = _numbers_of_the_pc(fault)
+        elif fault.device not in known:
             raise WorldError(
                 f"{fault.fault}: the rack has no device {fault.device!r}: {nearest(fault.device, known)}",
                 line=fault.line,
             )
-        numbers = _numbers(fault, known[fault.device])
+        else:
+            numbers = _numbers(fault, known[fault.device])
+        if fault.fault == "pressure-loss" and not bays_pressed_by(rack, fault):
+            presses = sorted(str(bay.press) for bay in rack.bays.values() if bay.press is not None)
+            raise _error(fault, f"name a bay's press: {', '.join(presses) or 'no bay has one'}")
         stream = f"fault:{index}:{fault.device}"
         if generator(seed, stream).random() < fault.probability:
             drawn.append(DrawnFault(declared=fault, numbers=numbers, stream=f"{stream}:times"))
     return tuple(drawn)
+
+
+def bays_pressed_by(rack: Rack, fault: Fault) -> tuple[Bay, ...]:
+    """The bays whose press is the output that the fault strikes."""
+    press = None if fault.channel is None else ChannelRef(device=fault.device, channel=fault.channel)
+    return tuple(bay for bay in rack.bays.values() if press is not None and bay.press == press)
+
+
+def _numbers_of_the_pc(fault: Fault) -> Mapping[str, float]:
+    if fault.device:
+        raise _error(fault, "it strikes the PC and no device of the rack: leave `device` out")
+    return _checked_numbers(fault, NUMBERS.get(fault.fault, {}))
 
 
 def _numbers(fault: Fault, device: SimulatedDevice) -> Mapping[str, float]:
@@ -224,8 +260,6 @@ def _numbers(fault: Fault, device: SimulatedDevice) -> Mapping[str, float]:
         if misspelt := get_close_matches(fault.fault, sorted(possible), n=1, cutoff=SPELT_ALIKE):
             words = f"did you mean {misspelt[0]!r}?"
         raise _error(fault, f"this fault is not simulated on it: {words}")
-    if not 0 <= fault.probability <= 1:
-        raise _error(fault, f"a probability of {fault.probability:g} cannot be")
     if fault.channel is not None:
         if fault.fault in WHOLE or device.sort in CHAMBERS:
             raise _error(fault, f"it strikes the whole device: write {fault.device}")
@@ -234,15 +268,23 @@ def _numbers(fault: Fault, device: SimulatedDevice) -> Mapping[str, float]:
             raise _error(fault, f"no position of the rack uses its channel {fault.channel}: {hint}")
     elif fault.fault.startswith("stuck-"):
         raise _error(fault, f"name the contactor, like {fault.device}/{(*device.channels, 'DO0')[0]}")
-    known = DRIFTS[device.sort] if fault.fault == "drift" else NUMBERS.get(fault.fault, {})
+    return _checked_numbers(fault, DRIFTS[device.sort] if fault.fault == "drift" else NUMBERS.get(fault.fault, {}))
+
+
+def _checked_numbers(fault: Fault, known: Mapping[str, float]) -> Mapping[str, float]:
+    """`known`: what numbers it has, as they are where the declaration does not give them."""
+    if not 0 <= fault.probability <= 1:
+        raise _error(fault, f"a probability of {fault.probability:g} cannot be")
     if unknown := sorted(set(fault.numbers) - set(known)):
         raise _error(fault, f"takes {'only ' + ', '.join(known) if known else 'no numbers'}, not {', '.join(unknown)}")
     if fault.numbers.get("delay_s", 0.0) < 0:
         raise _error(fault, "nothing is answered before it is asked: give a delay of 0 or more")
+    if fault.numbers.get("over_s", 1.0) <= 0:
+        raise _error(fault, "a press loses its force over some time: give more than 0 s")
     if fault.fault == "drift" and fault.numbers:
         return {name: fault.numbers.get(name, 0.0) for name in known}
     return {**known, **fault.numbers}
 
 
 def _error(fault: Fault, message: str) -> WorldError:
-    return WorldError(f"{fault.device}: {fault.fault}: {message}", line=fault.line)
+    return WorldError(f"{fault.device or 'the PC'}: {fault.fault}: {message}", line=fault.line)

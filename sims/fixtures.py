@@ -1,6 +1,6 @@
 """Where the cells of a rack stand, and what is wired to them: channels, sensors, contactors, chambers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from cycler.model.world import WorldDeclaration, WorldError
 from sims.air import UNEVEN_K, Air, Places
 from sims.cells.bank import CellBank
 from sims.chamber import Chamber
+from sims.clamps import Clamp
 from sims.defects import DrawnDefect
 from sims.loading import loading, physics, sensors
 from sims.seeds import generator
@@ -41,20 +42,23 @@ class Fixtures:
     ) -> None:
         self._ambient_degc = declaration.ambient_degc
         self._at: dict[PositionId, Place] = {}
-        self._on: dict[ChannelRef, Place] = {}
+        self._on: dict[ChannelRef, Clamp] = {}
         self._behind: dict[ChannelRef, list[Place]] = {}
         self._sensors = sensors(rack, defects)
         loaded = loading(declaration, rack, defects)
         if unknown := sorted(set(declaration.cells) - set(loaded)):
             raise WorldError(f"the rack has no position {unknown[0]!r}", line=declaration.cells[unknown[0]].line)
         places = Places(rack, chambers, ambient_degc=declaration.ambient_degc, uneven_k=_uneven_k(declaration, rack))
-        for rows in _wired(rack).values():
+        for rows in _wired(rack):
             cells = [physics(loaded[name], declaration) for name, _ in rows]
             loss_w_per_k = [NO_CELL_W_PER_K if cell is None else cell.heat_loss_w_per_k for cell in cells]
             air = Air(places, [name for name, _ in rows], np.array(loss_w_per_k))
-            bank = CellBank(cells, ambient_degc=self._ambient_degc, air=air)
-            for row, (name, channel) in enumerate(rows):
-                self._at[name] = self._on[channel] = Place(bank, row)
+            supplies = {row: len(channels) for row, (_, channels) in enumerate(rows) if len(channels) > 1}
+            bank = CellBank(cells, ambient_degc=self._ambient_degc, air=air, supplies=supplies)
+            for row, (name, channels) in enumerate(rows):
+                self._at[name] = Place(bank, row)
+                for lead, channel in enumerate(channels):
+                    self._on[channel] = Clamp(bank, row, lead if len(channels) > 1 else None)
                 if loaded[name].reversed:
                     bank.reverse(row)
         self._probed = {
@@ -74,13 +78,13 @@ class Fixtures:
         """Raises `KeyError` for a position that the rack does not have."""
         return self._at[position]
 
-    def on(self, device: str, channels: Sequence[str]) -> list[Place]:
+    def on(self, device: str, channels: Sequence[str]) -> list[Clamp]:
         """What the channels are wired to; those that the rack does not name have open clamps."""
         wanted = [ChannelRef(device=device, channel=channel) for channel in channels]
         unwired = [channel for channel in wanted if channel not in self._on]
         if unwired:
             bank = CellBank([None] * len(unwired), ambient_degc=self._ambient_degc)
-            self._on |= {channel: Place(bank, row) for row, channel in enumerate(unwired)}
+            self._on |= {channel: Clamp(bank, row) for row, channel in enumerate(unwired)}
         return [self._on[channel] for channel in wanted]
 
     def seen_by(self, device: str, channels: Sequence[str]) -> list[Place | None]:
@@ -97,15 +101,13 @@ class Fixtures:
         return self._behind.get(ChannelRef(device=device, channel=line), ())
 
 
-def _wired(rack: Rack) -> Mapping[str, list[tuple[PositionId, ChannelRef]]]:
-    """The positions on each instrument."""
-    wired: dict[str, list[tuple[PositionId, ChannelRef]]] = {}
+def _wired(rack: Rack) -> Collection[list[tuple[PositionId, tuple[ChannelRef, ...]]]]:
+    """The positions on each instrument; those with channels on several are on the first of them."""
+    wired: dict[str, list[tuple[PositionId, tuple[ChannelRef, ...]]]] = {}
     for bay in rack.bays.values():
         for name, position in bay.positions.items():
-            if len(position.channels) != 1:
-                raise ValueError(f"{name}: channels in parallel are not simulated")
-            wired.setdefault(position.channels[0].device, []).append((name, position.channels[0]))
-    return wired
+            wired.setdefault(position.channels[0].device, []).append((name, position.channels))
+    return wired.values()
 
 
 def _uneven_k(declaration: WorldDeclaration, rack: Rack) -> Mapping[PositionId, float]:

@@ -5,9 +5,12 @@ run, so equal seeds give equal runs. Sockets work as far as both ends live in th
 """
 
 import asyncio
+import contextvars
 import selectors
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
+from heapq import heappop, heappush
 from typing import Any, TypeVar, TypeVarTuple
 
 from sims.network import MemoryNetwork
@@ -36,11 +39,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     `speed` is virtual seconds per real second, for worlds that outside clients share; `None` runs as fast as it goes.
     """
 
+    # Of asyncio's own loop, for `_run_once`.
+    _ready: deque[asyncio.Handle]
+    _stopping: bool
+    _check_closed: Callable[[], None]
+    _process_events: Callable[[list[tuple[selectors.SelectorKey, int]]], None]
+
     def __init__(self, network: MemoryNetwork | None = None, *, speed: float | None = None) -> None:
         self._now_s = 0.0
         self.network = network
         self.errors: list[Mapping[str, Any]] = []  # what reached the loop's exception handler
-        super().__init__(_JumpingSelector(self) if speed is None else _PacedSelector(self, speed))
+        # When each is due, and the how-manieth it is: those of one instant fire in the order in which they were set.
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers_ever = 0
+        self._chooser = _JumpingSelector(self) if speed is None else _PacedSelector(self, speed)
+        super().__init__(self._chooser)
         if speed is not None and not 0 < speed < float("inf"):
             self.close()
             raise ValueError(f"a speed of {speed} leads nowhere: give virtual seconds per real second, above 0")
@@ -62,7 +75,44 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def next_timer_s(self) -> float | None:
         """When the earliest timer is due."""
-        return self._scheduled[0].when() if self._scheduled else None  # type: ignore[attr-defined]
+        return self._timers[0][0] if self._timers else None
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As asyncio has it."""
+        self._check_closed()
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timers_ever += 1
+        heappush(self._timers, (when, self._timers_ever, timer))
+        return timer
+
+    def _run_once(self) -> None:
+        """A turn, as asyncio takes it, less what only debugging needs, and the kernel is not asked when it has nothing.
+
+        Turns and timers are what a simulated rack spends most of its time with.
+        """
+        ready, timers = self._ready, self._timers
+        while timers and timers[0][2].cancelled():
+            heappop(timers)
+        timeout: float | None = None
+        if ready or self._stopping:
+            timeout = 0.0
+        elif timers:
+            timeout = max(0.0, timers[0][0] - self._now_s)
+        if (timeout is None or timeout > 0.0 or self._chooser.has_sockets) and (found := self._chooser.select(timeout)):
+            self._process_events(found)
+        end_s = self._now_s + self._clock_resolution
+        while timers and timers[0][0] < end_s:
+            ready.append(heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Inline: a thread would finish at no defined virtual time."""
@@ -112,9 +162,20 @@ class _JumpingSelector(selectors.PollSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
         self._loop = loop
+        self.has_sockets = False
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        key = super().register(fileobj, events, data)
+        self.has_sockets = len(self.get_map()) > 1  # one is the loop's own pipe, which matters to threads only
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        key = super().unregister(fileobj)
+        self.has_sockets = len(self.get_map()) > 1
+        return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        has_sockets = len(self.get_map()) > 1  # one is the loop's own pipe, which matters to threads only
+        has_sockets = self.has_sockets
         if has_sockets and (ready := super().select(0)):
             return ready
         if timeout is None:
@@ -132,6 +193,8 @@ class _PacedSelector(selectors.DefaultSelector):
 
     So under load the world slows down, and no time limit passes that had real time enough.
     """
+
+    has_sockets = True
 
     def __init__(self, loop: VirtualLoop, speed: float) -> None:
         super().__init__()

@@ -20,10 +20,11 @@ from sims.chamber import Chamber
 from sims.clamps import Clamps, OneClamp
 from sims.defects import DrawnDefect, drawn_defects, strike
 from sims.episodes import episodes, follow
-from sims.faults import CHAMBERS, ActiveFault, DrawnFault, Faults, drawn_faults
+from sims.faults import CHAMBERS, ActiveFault, DrawnFault, Faults, bays_pressed_by, drawn_faults
 from sims.fixtures import Fixtures
 from sims.loop import VirtualLoop, run_inline, run_on
 from sims.network import MemoryNetwork
+from sims.press import LosingPress
 from sims.seeds import generator
 from sims.terminal import Bank, Terminal
 
@@ -80,8 +81,9 @@ class SimulatedWorld:
         self._makers = {device.device: _maker(device) for device in devices if not device.resource.in_process}
         self._running: list[Simulator] = []
         self._faults: dict[str, Faults] = {}
+        self._stepped_s = 0.0  # by how much the PC's clock is wrong
         self._chambers = _chambers(declaration, rack, devices)
-        self._drawn_faults = drawn_faults(declaration.faults, devices, seed=declaration.seed)
+        self._drawn_faults = drawn_faults(declaration.faults, devices, rack, seed=declaration.seed)
         self._defects = drawn_defects(declaration.defects, rack, seed=declaration.seed)
         self._fixtures = Fixtures(declaration, rack, defects=self._defects, chambers=self._chambers)
         self._refuse_crossings_between_devices()
@@ -101,7 +103,11 @@ class SimulatedWorld:
         return await run_inline(work)
 
     def utcnow(self) -> datetime:
-        """Never jumps."""
+        """The PC's clock. Jumps where that is declared."""
+        return BEGINNING_UTC + timedelta(seconds=self.loop.time() + self._stepped_s)
+
+    def true_utcnow(self) -> datetime:
+        """The clocks of instruments. Never jumps."""
         return BEGINNING_UTC + timedelta(seconds=self.loop.time())
 
     async def start(self) -> None:
@@ -130,8 +136,8 @@ class SimulatedWorld:
 
     def terminal(self, device: str, channel: str) -> Terminal:
         """The clamps of one channel. Where the rack has no cell, they are open."""
-        (place,) = self._fixtures.on(device, [channel])
-        return OneClamp(self.loop.time, *place)
+        (clamp,) = self._fixtures.on(device, [channel])
+        return OneClamp(self.loop.time, clamp)
 
     def bank(self, device: str, channels: Sequence[str]) -> Bank:
         """The clamps of many channels of one device, in this order."""
@@ -239,6 +245,9 @@ class SimulatedWorld:
         )
         follow(self.loop, course, change)
 
+    def _step_clock(self, step_s: float, begins: bool) -> None:
+        self._stepped_s += step_s if begins else -step_s
+
     def _strike(self, defect: DrawnDefect, begins: bool) -> None:
         bank, row = self._fixtures.at(defect.position)
         other = None if defect.other is None else self._fixtures.at(defect.other).row
@@ -257,6 +266,12 @@ class SimulatedWorld:
         """What begins and ends it."""
         declared = fault.declared
         active: list[ActiveFault] = []
+        if declared.fault == "clock-step":
+            return partial(self._step_clock, fault.numbers["step_s"])
+        if declared.fault == "pressure-loss":
+            pressed = [at for bay in bays_pressed_by(self.rack, declared) for at in bay.positions]
+            places = [self._fixtures.at(position) for position in pressed]
+            return LosingPress(self.loop, places, over_s=fault.numbers["over_s"]).change
 
         def change(begins: bool) -> None:
             if declared.device in self._chambers:

@@ -32,6 +32,7 @@ class ChannelRange:
     voltage_resolution_v: float
     current_resolution_a: float
     holds_resistance: bool = False  # can regulate CR
+    sub_channels: int = 1  # in parallel on the cell: each has contacts of its own, and carries its share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,28 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keeps:
+    """What a cycler will keep by itself, by its rack file alone: true once its commissioning has found it so."""
+
+    phases_max: int = 1
+    ends: frozenset[DeviceEndQuantity] = frozenset()
+    protections: frozenset[DeviceProtection] = frozenset()
+    watchdog: Watchdog | None = None
+    limit_readback: Literal["yes", "no", "proof-tested"] = "no"
+
+    @classmethod
+    def of(cls, capabilities: Capabilities) -> "Keeps":
+        """Of a device whose declaration needs no connection."""
+        return cls(
+            phases_max=capabilities.phases_max,
+            ends=capabilities.ends,
+            protections=capabilities.protections,
+            watchdog=capabilities.watchdog,
+            limit_readback=capabilities.limit_readback,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputRange:
     """What a temperature input declares: its channels, and how well it measures."""
 
@@ -101,11 +124,16 @@ class IoRange:
     watchdog: Watchdog | None
 
 
+MeterKind = Literal["ocv", "acir"]
+"""Open-circuit voltage, and resistance with an alternating current."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterRange:
     """What a meter declares: which kinds it can measure on which channels."""
 
     channels: tuple[ChannelId, ...]
-    kinds: frozenset[Literal["ocv", "acir"]]
+    kinds: frozenset[MeterKind]
+    frequency_hz: float  # of the current with which it measures `acir`
     voltage_accuracy_v: float
     resistance_accuracy_ohm: float

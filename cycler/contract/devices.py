@@ -8,9 +8,17 @@ calls raise it, `make_safe` once it has opened those that exist.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
-from cycler.contract.capabilities import Capabilities, ChamberRange, Identity, InputRange, IoRange, MeterRange
+from cycler.contract.capabilities import (
+    Capabilities,
+    ChamberRange,
+    Identity,
+    InputRange,
+    IoRange,
+    MeterKind,
+    MeterRange,
+)
 from cycler.contract.errors import DeviceError
 from cycler.contract.order import Applied, Order, Overtaken
 from cycler.contract.sweep import ChannelId, Running, Sweep
@@ -55,7 +63,8 @@ class CyclerDriver(Device, Protocol):
     async def make_safe(self, channels: Collection[ChannelId]) -> None:
         """Open the output relays, ahead of anything queued, and see that they are open.
 
-        Idempotent, legal in every state, from any task. Raises if the device did not confirm.
+        Idempotent, legal in every state, from any task, and without a `connect` before it: whoever opens what a dead
+        host has left on may find a device that answers little else. Raises if the device did not confirm.
         """
 
     async def acknowledge(self, channels: Collection[ChannelId]) -> None:
@@ -105,13 +114,13 @@ class ChamberDriver(Device, Protocol):
         """Measure air and read the set value back."""
 
     async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
-        """Set the air temperature and confirm it by reading back."""
+        """Set the air temperature and confirm it by reading back. `DeviceFault` where a `make_safe` came meanwhile."""
 
     async def set_limits(self, *, temperature_degc_min: float, temperature_degc_max: float) -> None:
         """Set the chamber's own limits and confirm them by reading back."""
 
     async def make_safe(self) -> None:
-        """Heater off. Legal in every state."""
+        """Heater off, ahead of anything queued. Legal in every state, from any task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +144,11 @@ class DigitalIo(Device, Protocol):
         """Read all lines."""
 
     async def write(self, outputs: Mapping[str, bool]) -> None:
-        """Set the named outputs and confirm them by reading back. True closes a contactor."""
+        """Set the named outputs and confirm them by reading back. True closes a contactor. `DeviceFault` where a
+        `make_safe` came meanwhile."""
 
     async def make_safe(self) -> None:
-        """All outputs to their safe state, ahead of anything queued."""
+        """All outputs to their safe state, ahead of anything queued; without a `connect` before it, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,5 +168,5 @@ class Meter(Device, Protocol):
     def capabilities(self) -> MeterRange:
         """Valid after `connect`."""
 
-    async def measure(self, channel: ChannelId, kinds: Collection[Literal["ocv", "acir"]]) -> Measurement:
+    async def measure(self, channel: ChannelId, kinds: Collection[MeterKind]) -> Measurement:
         """Measure the kinds asked for, at rest."""

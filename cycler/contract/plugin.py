@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from cycler.contract.capabilities import ChannelRange
+from cycler.contract.capabilities import ChamberRange, ChannelRange, Keeps, MeterRange
 from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, Meter, TemperatureInput
 from cycler.contract.register_map import RegisterMap
 
@@ -40,6 +40,8 @@ class Resource:
         parts = urlsplit(text)
         if not parts.scheme:
             raise ValueError(f"{text!r} names no scheme; write it like modbus-tcp://127.0.0.1:1502")
+        if parts.netloc and "@" in parts.netloc + parts.path:  # what stands before it may be secret: it is not repeated
+            raise ValueError(f"an address names no user and no password; write it like {parts.scheme}://192.168.0.21")
         try:
             port = parts.port
         except ValueError as error:
@@ -83,9 +85,12 @@ class OfflineFacts:
     `None`: only the device itself knows.
     """
 
-    channels: tuple[str, ...] | None = None  # of a cycler or temperature input; the outputs of a digital I/O
+    channels: tuple[str, ...] | None = None  # of a cycler, temperature input or meter; the outputs of a digital I/O
     inputs: tuple[str, ...] | None = None  # of a digital I/O
     range: ChannelRange | None = None  # of a cycler
+    keeps: Keeps | None = None  # of a cycler
+    chamber: ChamberRange | None = None  # of a chamber; infinite where only the device knows
+    meter: MeterRange | None = None
 
 
 class Opener(Protocol):

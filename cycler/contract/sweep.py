@@ -1,6 +1,6 @@
 """What a cycler said of all its channels at one instant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NewType
@@ -35,6 +35,7 @@ class Sweep:
     probe_v: Sequence[float] | None = None  # a second sense path
     charged_ah: Sequence[float] | None = None  # the device's own counters, both >= 0 and monotone;
     discharged_ah: Sequence[float] | None = None  # only differences mean anything
+    opened: Mapping[ChannelId, str] | None = None  # why outputs were opened without an order, where that is known
 
     def __getitem__(self, channel: ChannelId) -> "Reading":
         """One row, for people and tests. Raises `KeyError` for a channel that the device does not have."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, Protocol, cast
 
-from cycler.contract.capabilities import ChannelRange
-from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, TemperatureInput
+from cycler.contract.capabilities import ChamberRange, ChannelRange, MeterRange
+from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, Meter, TemperatureInput
 from cycler.contract.plugin import Driver, Surroundings
 from cycler.contract.world import SimulatedDevice, World
 from cycler.control.rack_controller import Devices
@@ -13,6 +13,7 @@ from cycler.model.rack import Rack
 from cycler.model.world import WorldDeclaration, WorldError
 from cycler.recipe.problems import InvalidFile, Problem, nearest
 from cycler.service.configuration import Configuration, DeviceConfiguration
+from cycler.service.joined_rack import joined_cyclers, joined_ranges
 
 DRIVERS = "cycler.drivers"
 WORLDS = "cycler.worlds"
@@ -57,18 +58,47 @@ def load_driver(name: str) -> Driver:
         raise NotInstalled(f"the driver {name!r} cannot be loaded: {error}") from error
 
 
-def offline_range(device: DeviceConfiguration) -> ChannelRange | None:
-    """A cycler's range as far as the rack file alone tells it. Raises `NotInstalled` and `ValueError`."""
+def offline_ranges(configuration: Configuration) -> Mapping[str, ChannelRange | None]:
+    """What each cycler gives to a cell, as far as the rack file alone tells it; those in parallel give it together.
+
+    Raises `NotInstalled` and `ValueError`.
+    """
+    ranges: dict[str, ChannelRange | None] = {}
+    for config in configuration.devices:
+        driver = load_driver(config.driver)
+        if driver.kind_of(config.settings) == "cycler":
+            own = None if driver.offline is None else driver.offline(config.settings).range
+            ranges[config.settings.device] = own
+    return joined_ranges(configuration.rack, ranges)
+
+
+def offline_chamber(device: DeviceConfiguration) -> ChamberRange | None:
+    """What a chamber can do as far as the rack file alone tells it. Raises `NotInstalled` and `ValueError`."""
     driver = load_driver(device.driver)
-    return None if driver.offline is None else driver.offline(device.settings).range
+    return None if driver.offline is None else driver.offline(device.settings).chamber
+
+
+def offline_meters(configuration: Configuration) -> Mapping[str, MeterRange | None]:
+    """What each meter can do as far as the rack file alone tells it. Raises `NotInstalled` and `ValueError`."""
+    found: dict[str, MeterRange | None] = {}
+    for config in configuration.devices:
+        driver = load_driver(config.driver)
+        if driver.kind_of(config.settings) == "meter":
+            name = config.settings.device
+            found[name] = None if driver.offline is None else driver.offline(config.settings).meter
+    return found
 
 
 def open_devices(configuration: Configuration, surroundings: Surroundings) -> Devices:
-    """Builds every device of the rack; connects to none. Raises `NotInstalled`, and `ValueError` for bad settings."""
+    """Builds every device of the rack as control sees it (`joined_rack`); connects to none.
+
+    Raises `NotInstalled`, and `ValueError` for bad settings.
+    """
     cyclers: dict[str, CyclerDriver] = {}
     temperatures: dict[str, TemperatureInput] = {}
     ios: dict[str, DigitalIo] = {}
     chambers: dict[str, ChamberDriver] = {}
+    meters: dict[str, Meter] = {}
     for config in configuration.devices:
         driver = load_driver(config.driver)
         device = driver.opens(config.settings, surroundings)
@@ -82,9 +112,10 @@ def open_devices(configuration: Configuration, surroundings: Surroundings) -> De
                 ios[name] = cast(DigitalIo, device)
             case "chamber":
                 chambers[name] = cast(ChamberDriver, device)
-            case kind:
-                raise ValueError(f"{name}: the controller has no use for a {kind} yet")
-    return Devices(cyclers=cyclers, temperatures=temperatures, ios=ios, chambers=chambers)
+            case "meter":
+                meters[name] = cast(Meter, device)
+    joined = joined_cyclers(configuration.rack, cyclers)
+    return Devices(cyclers=joined, temperatures=temperatures, ios=ios, chambers=chambers, meters=meters)
 
 
 def simulated_devices(configuration: Configuration) -> list[SimulatedDevice]:

@@ -4,11 +4,12 @@ Where a supply regulates its voltage, the current of a step is the one that brin
 step's end (Newton): a cell in CC that would pass its voltage within a step reaches it instead, and never overshoots.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from sims.cells.circuit import ZERO_DEGC_K, CellPhysics, Circuits
+from sims.cells.shared_wiring import SharedWiring
 from sims.cells.tables import Column, circuit_table, ocv_table
 from sims.cells.wiring import Sense, Wiring
 from sims.terminal import REGULATIONS, BankReading, Supply, TerminalReading
@@ -28,8 +29,15 @@ _OFF, _CC, _CV, _CP = (REGULATIONS.index(word) for word in ("off", "cc", "cv", "
 class CellBank:
     """A row per channel; `None` is a channel without a cell. Time is whatever `advance` is given, from 0.0."""
 
-    def __init__(self, cells: Sequence[CellPhysics | None], *, ambient_degc: float, air: Air | None = None) -> None:
-        """Without `air`, every cell is surrounded by the ambient."""
+    def __init__(
+        self,
+        cells: Sequence[CellPhysics | None],
+        *,
+        ambient_degc: float,
+        air: Air | None = None,
+        supplies: Mapping[int, int] | None = None,
+    ) -> None:
+        """Without `air`, every cell is surrounded by the ambient. `supplies`: on the rows that have several."""
         n = len(cells)
         circuit = circuit_table("ecm_nmc811_graphite")
         absent = CellPhysics(
@@ -37,7 +45,8 @@ class CellBank:
         )  # its numbers fill the row, but its current path never closes
         self._now_s = 0.0
         self._circuits = Circuits([cell or absent for cell in cells], ambient_degc=ambient_degc)
-        self._wiring = Wiring(cells)
+        self._shared = SharedWiring(cells, supplies) if supplies else None
+        self._wiring = self._shared or Wiring(cells)
         self._air = air
         self._breath_s = np.inf if air is None else 0.0  # when to look at the air again
         self._breath_s_max = np.inf if air is None else BREATH_S
@@ -57,6 +66,12 @@ class CellBank:
     def drive(self, row: int, supply: Supply) -> None:
         """Takes effect at the present instant. Raises `ValueError` for a supply that cannot be."""
         if self._wiring.drive(row, supply):
+            self._is_unsettled = True
+
+    def drive_lead(self, row: int, lead: int, supply: Supply) -> None:
+        """As `drive`, for one of several supplies on a cell."""
+        assert self._shared is not None  # noqa: S101 (there are leads where a bank was made with some)
+        if self._shared.drive_lead(row, lead, supply):
             self._is_unsettled = True
 
     def measure(self) -> BankReading:
@@ -86,6 +101,12 @@ class CellBank:
             discharged_ah=float(shown.discharged_ah[row]),
         )
 
+    def measure_lead(self, row: int, lead: int) -> TerminalReading:
+        """What one of several supplies on a cell sees at the present instant."""
+        assert self._shared is not None  # noqa: S101
+        self._settle()
+        return self._shared.measure_lead(row, lead, self._now_s, self._circuits.voltage_v)
+
     # what happens on the way to a cell
 
     def set_path(self, row: int, *, closed: bool) -> None:
@@ -97,6 +118,16 @@ class CellBank:
         """One more gap in the current path, whatever the contactor does, or one less."""
         self._wiring.break_path(row, broken=broken)
         self._is_unsettled = True
+
+    def break_lead(self, row: int, *, broken: bool) -> None:
+        """One more gap between the cell and the last of several supplies, or one less."""
+        assert self._shared is not None  # noqa: S101
+        self._shared.break_lead(row, broken=broken)
+        self._is_unsettled = True
+
+    def contact_ohm(self, row: int) -> float:
+        """Of the current path, supply to cell and back."""
+        return float(self._wiring.contact_ohm[row])
 
     def add_contact(self, row: int, ohm: float) -> None:
         """More resistance in the current path, or less."""
@@ -209,11 +240,14 @@ class CellBank:
             solve = True
             step_s = min(step_s, REGULATED_STEP_S)
         cells.take()
+        if self._shared is not None:
+            self._shared.pass_time(step_s, cells.voltage_v, cells.current_a)
         self._is_unsettled = False
         return step_s
 
     def _overshoots(self) -> bool:
-        return bool(((self._circuits.next_voltage_v - self._wiring.set_v) * self._side).max() > VOLTAGE_TOLERANCE_V)
+        beyond_v = (self._circuits.next_voltage_v - self._wiring.set_v) * self._side
+        return bool(np.maximum.reduce(beyond_v) > VOLTAGE_TOLERANCE_V)  # `max` costs twice as much on few rows
 
     def _solve(self) -> None:
         """The current that each supply lets flow during the step: to its voltage at the step's end, else its limit."""
@@ -255,7 +289,7 @@ class CellBank:
             excess_v = gap_v + slope_ohm * current_a + thermal_v * np.arcsinh(ratio)
             step_a = excess_v / (slope_ohm + gradient_ohm / np.sqrt(ratio * ratio + 1))
             better_a = np.minimum(np.maximum(current_a - step_a, low_a), high_a)
-            change_a = float(np.abs(better_a - current_a).max())
+            change_a = float(np.maximum.reduce(np.abs(better_a - current_a)))
             current_a = better_a
             if change_a < CURRENT_TOLERANCE_A:
                 break

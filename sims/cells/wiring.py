@@ -75,9 +75,7 @@ class Wiring:
         """Whether anything changed. Raises `ValueError` for a supply that cannot be."""
         if supply == self._supplies[row]:
             return False
-        limits = (supply.source_current_a, supply.sink_current_a, supply.source_power_w, supply.sink_power_w)
-        if not (all(limit >= 0 for limit in limits) and abs(supply.voltage_v) < np.inf):
-            raise ValueError(f"no supply can do this: {supply}")
+        refuse_impossible(supply)
         self._supplies[row] = supply
         self._connect(row)
         return True
@@ -148,8 +146,8 @@ class Wiring:
 
     def moved(self, charges: Column) -> Column:
         """Two rows, into and out of the cells, as the instruments would count them."""
-        if self._reversed:
-            charges[:, self._reversed] = charges[::-1, self._reversed]
+        for row in self._reversed:  # hardly ever more than one
+            charges[0, row], charges[1, row] = charges[1, row], charges[0, row]
         return charges
 
     def is_energised(self, row: int) -> bool:
@@ -204,3 +202,10 @@ class Wiring:
             rows.add(row)
         else:
             rows.discard(row)
+
+
+def refuse_impossible(supply: Supply) -> None:
+    """Raises `ValueError` for one that cannot be."""
+    limits = (supply.source_current_a, supply.sink_current_a, supply.source_power_w, supply.sink_power_w)
+    if not (all(limit >= 0 for limit in limits) and abs(supply.voltage_v) < np.inf):
+        raise ValueError(f"no supply can do this: {supply}")

@@ -11,7 +11,9 @@ import numpy as np
 from cycler.contract.capabilities import ChamberRange, Identity
 from cycler.contract.devices import ChamberReading
 from cycler.contract.errors import DeviceFault, LinkError
+from cycler.contract.overtaking import OffGenerations
 from cycler.contract.plugin import DeviceSettings, Driver, OfflineFacts, Surroundings
+from cycler.contract.sweep import ChannelId
 from sims.chamber import Chamber
 from sims.devices.cable import Cable
 from sims.devices.options import Options
@@ -20,6 +22,7 @@ from sims.faults import Faults
 
 T = TypeVar("T")
 
+CHAMBER = ChannelId("chamber")
 RESOLUTION_K = 0.1
 CAPABILITIES = ChamberRange(temperature_degc_min=-20.0, temperature_degc_max=80.0, rate_k_per_min_max=2.0)
 
@@ -88,6 +91,7 @@ class SimChamber:
         self._hardware = hardware
         self._utcnow = utcnow
         self._connected = False
+        self._offs = OffGenerations((CHAMBER,))
 
     @property
     def capabilities(self) -> ChamberRange:
@@ -112,10 +116,11 @@ class SimChamber:
         )
 
     async def set_target(self, *, temperature_degc: float, rate_k_per_min: float | None) -> None:
-        achieved_degc = await self._exchange(lambda: self._hardware.hold(temperature_degc, rate_k_per_min))
-        if achieved_degc != temperature_degc:
-            message = f"its set value is {achieved_degc:g} degC, {temperature_degc:g} degC was ordered"
-            raise DeviceFault(self._device, message)
+        with self._offs.unless_overtaken(self._device, CHAMBER):
+            achieved_degc = await self._exchange(lambda: self._hardware.hold(temperature_degc, rate_k_per_min))
+            if achieved_degc != temperature_degc:
+                message = f"its set value is {achieved_degc:g} degC, {temperature_degc:g} degC was ordered"
+                raise DeviceFault(self._device, message)
 
     async def set_limits(self, *, temperature_degc_min: float, temperature_degc_max: float) -> None:
         ordered_degc = (temperature_degc_min, temperature_degc_max)
@@ -125,6 +130,7 @@ class SimChamber:
             raise DeviceFault(self._device, f"its limits are {low_degc:g} and {high_degc:g} degC, not what was ordered")
 
     async def make_safe(self) -> None:
+        self._offs.raise_for((CHAMBER,))
         if await self._exchange(self._hardware.stop):
             raise DeviceFault(self._device, "it still runs after it was switched off")
 
@@ -153,7 +159,7 @@ def open_chamber(settings: DeviceSettings, surroundings: Surroundings) -> SimCha
 
 def _offline(settings: DeviceSettings) -> OfflineFacts:
     Options(settings.device, settings.options).finish()
-    return OfflineFacts()
+    return OfflineFacts(chamber=CAPABILITIES)
 
 
 DRIVER = Driver(

@@ -4,10 +4,11 @@ import asyncio
 import math
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from cycler.contract.capabilities import Capabilities, ChannelRange, Identity
+from cycler.contract.capabilities import Capabilities, ChannelRange, Identity, Keeps
 from cycler.contract.devices import ApplyResult
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from cycler.contract.order import Applied, Order, Overtaken
@@ -18,6 +19,7 @@ from sims.devices.cycler_hardware import (
     CHARGED,
     CURRENT,
     DISCHARGED,
+    HOST_WATCHDOG,
     OUTPUT,
     STEP_TIME,
     VOLTAGE,
@@ -100,6 +102,7 @@ class SimCycler:
     async def make_safe(self, channels: Collection[ChannelId]) -> None:
         known = [channel for channel in channels if channel in self._row]
         self._offs.raise_for(known)
+        self._connected = True
         rows = [self._row[channel] for channel in known]
         if closed := await self._exchange(lambda: self._hardware.open(rows)):
             names = ", ".join(self._channels[row] for row in closed)
@@ -178,9 +181,10 @@ def _with(column: list[int], row: int, value: int) -> list[int]:
 
 
 def open_cycler(settings: DeviceSettings, surroundings: Surroundings) -> SimCycler:
-    """Options: `channels`, `counter` and `autonomous` (`true | false`), `errors: typical | none`. Raises `ValueError`.
+    """Options: `channels`, `counter`, `autonomous` and `pulse_exclusive` (`true | false`), `errors: typical | none`.
 
-    Without options: 16 channels, no counter, not autonomous, typical errors except in an ideal world.
+    Without options: 16 channels, no counter, not autonomous, pulses on several channels at once, typical errors except
+    in an ideal world. Raises `ValueError`.
     """
     world = world_of(settings, surroundings)
     capabilities, perfect = _capabilities(settings, ideal_world=world.declaration.ideal)
@@ -205,7 +209,8 @@ def open_cycler(settings: DeviceSettings, surroundings: Surroundings) -> SimCycl
 
 def _offline(settings: DeviceSettings) -> OfflineFacts:
     capabilities, _ = _capabilities(settings, ideal_world=False)
-    return OfflineFacts(channels=capabilities.channels, range=capabilities.range)
+    keeps = replace(Keeps.of(capabilities), watchdog=None if capabilities.autonomous else HOST_WATCHDOG)
+    return OfflineFacts(channels=capabilities.channels, range=capabilities.range, keeps=keeps)
 
 
 def _capabilities(settings: DeviceSettings, *, ideal_world: bool) -> tuple[Capabilities, bool]:
@@ -215,6 +220,7 @@ def _capabilities(settings: DeviceSettings, *, ideal_world: bool) -> tuple[Capab
     perfect = options.is_perfect(ideal_world=ideal_world)
     counter = options.flag("counter", default=False)
     autonomous = options.flag("autonomous", default=False)
+    pulse_exclusive = options.flag("pulse_exclusive", default=False)
     options.finish()
     voltage_v = _given(settings.rated_voltage_v, RATED_VOLTAGE_V)
     current_a = _given(settings.rated_current_a, RATED_CURRENT_A)
@@ -243,6 +249,7 @@ def _capabilities(settings: DeviceSettings, *, ideal_world: bool) -> tuple[Capab
         regulation_reported=True,
         charge_counter=counter,
         order_id_kept=autonomous,
+        pulse_exclusive=pulse_exclusive,
         ends=frozenset({"time_s", "voltage_v", "current_a", "charge_ah"} if autonomous else {"time_s"}),
         protections=frozenset({"over_voltage", "under_voltage", "over_current", "over_power", "over_charge", "time"}),
         limit_readback="yes",

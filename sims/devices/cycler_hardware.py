@@ -21,7 +21,7 @@ from sims.devices.watch import NEVER, Watch
 from sims.faults import Faults
 from sims.terminal import REGULATIONS, Bank, Column, Supply
 
-HOST_WATCHDOG_S = 3.0
+HOST_WATCHDOG = Watchdog(watches="host", timeout_s=3.0, proven=True)
 BEAT_S = 1.0  # how often an autonomous device looks at its own readings without being asked
 TIME_SLACK_S = 1e-6
 
@@ -85,7 +85,7 @@ class CyclerHardware:
         self._metrology.count(shown[CHARGED:])
         now_s = asyncio.get_running_loop().time()
         if self.faults.active:
-            self.faults.distort(shown[:STEP_TIME], now_s=now_s)
+            self.faults.distort(shown[:STEP_TIME], now_s=now_s, counted=shown[CHARGED:])
         if self._watch.armed and self._judge(shown[:OUTPUT], true.charged_ah, true.discharged_ah):
             return self.measure()
         np.subtract(now_s, self._since_s, out=shown[STEP_TIME])
@@ -116,8 +116,7 @@ class CyclerHardware:
         for channel in self._channels:
             channel.loaded = None
         if not self._built.autonomous:
-            watchdog = Watchdog(watches="host", timeout_s=HOST_WATCHDOG_S, proven=True)
-            self.capabilities = replace(self._built, watchdog=watchdog)
+            self.capabilities = replace(self._built, watchdog=HOST_WATCHDOG)
 
     def load(self, row: int, order: Order) -> Order:
         """Take an order in, beside the one that runs, and answer with what it has become. Raises `Refused`."""

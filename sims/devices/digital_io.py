@@ -121,6 +121,7 @@ class SimIo:
         self._confirm(outputs, await self._exchange(lambda: self._hardware.set_outputs(outputs)))
 
     async def make_safe(self) -> None:
+        self._connected = True
         safe = self._capabilities.outputs_safe
         self._confirm(safe, await self._exchange(lambda: self._hardware.set_outputs(safe)))
 

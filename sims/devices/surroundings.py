@@ -32,6 +32,9 @@ class DeviceWorld(Protocol):
     def thermometers(self, device: str, channels: Sequence[str]) -> Callable[[], Column]:
         """What the sensors are warmed to now, in degC and in this order; NaN where one looks at nothing."""
 
+    def tips(self, device: str, channel: str) -> Callable[[], tuple[float, float]]:
+        """What is between the four tips of a meter's channel: voltage, and resistance at 1 kHz; NaN for no cell."""
+
     def set_contactor(self, device: str, line: str, closed: bool) -> None:
         """A contactor output moved. Lines that nothing is wired to are ignored."""
 

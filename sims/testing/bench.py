@@ -39,7 +39,7 @@ class BenchCell:
     def measure(self) -> TerminalReading:
         """What a perfect instrument would see now."""
         self._advance()
-        limit_a = self._limit_a(self.supply, self._ocv_v)
+        limit_a = self.limit_a(self.supply, self._ocv_v)
         current_a = self._current_a()
         voltage_v = self._ocv_v + current_a * RESISTANCE_OHM
         return TerminalReading(
@@ -58,10 +58,10 @@ class BenchCell:
 
     def would_flow_a(self, cell_v: float) -> float:
         """The current into a stiff cell of this voltage, as the supply stands now."""
-        return self._limit_a(self.supply, cell_v)
+        return self.limit_a(self.supply, cell_v)
 
     @staticmethod
-    def _limit_a(supply: Supply, cell_v: float) -> float:
+    def limit_a(supply: Supply, cell_v: float) -> float:
         """What the supply gives to a cell of this voltage as long as its own voltage is not reached."""
         if not supply.on or supply.voltage_v == cell_v:
             return 0.0
@@ -70,7 +70,7 @@ class BenchCell:
         return -min(supply.sink_current_a, supply.sink_power_w / max(cell_v, 1e-9))
 
     def _current_a(self) -> float:
-        limit_a = self._limit_a(self.supply, self._ocv_v)
+        limit_a = self.limit_a(self.supply, self._ocv_v)
         to_voltage_a = (self.supply.voltage_v - self._ocv_v) / RESISTANCE_OHM
         return limit_a if abs(limit_a) <= abs(to_voltage_a) else to_voltage_a
 
@@ -78,7 +78,7 @@ class BenchCell:
         now_s = asyncio.get_running_loop().time()
         left_s = now_s - (now_s if self._now_s is None else self._now_s)
         self._now_s = now_s
-        limit_a = self._limit_a(self.supply, self._ocv_v)
+        limit_a = self.limit_a(self.supply, self._ocv_v)
         if limit_a == 0.0 or left_s == 0.0:
             return
         # Constant current until the resistor's drop reaches the set voltage …
@@ -129,6 +129,7 @@ class BenchWorld:
         self.instruments: MutableMapping[str, object] = {}
         self.cells: dict[tuple[str, str], BenchCell] = {}
         self.temperature_degc: dict[tuple[str, str], float] = {}
+        self.tips_on: dict[tuple[str, str], tuple[float, float]] = {}
         self.contactors: dict[tuple[str, str], bool] = {}
         self._chamber = Chamber(ambient_degc=AMBIENT_DEGC, sensor_error_k=CHAMBER_ERROR_K)
         self._faults: dict[str, Faults] = {}
@@ -145,6 +146,10 @@ class BenchWorld:
         """What the sensors are exposed to, in degC."""
         places = [(device, channel) for channel in channels]
         return lambda: np.array([self.temperature_degc.get(place, AMBIENT_DEGC) for place in places])
+
+    def tips(self, device: str, channel: str) -> Callable[[], tuple[float, float]]:
+        """What a meter's tips are on: V and Ω; NaN where nobody has said."""
+        return lambda: self.tips_on.get((device, channel), (math.nan, math.nan))
 
     def set_contactor(self, device: str, line: str, closed: bool) -> None:
         """A contactor output moved."""

@@ -19,9 +19,12 @@ from sims.testing.steps import recipe_text
 CyclerDriverName = Literal["sim_cycler", "ea_psb", "keithley_2450"]
 
 CELL_TYPE = "nmc811-21700"
+MeterDriverName = Literal["sim_meter", "hioki_bt3562"]
+
 THERMOMETERS, CONTACTORS = "tc-01", "io-01"
-PRESS = "DO3"
+PRESS = "DO3"  # of the first bay; those of others are wired to the outputs before it
 FIRST_PORT = 15000
+METER_PORT = 15900
 HERE = Path(__file__).parent  # there are no recipes and cell types here, so they are the library's
 
 
@@ -33,7 +36,7 @@ class LoadedCell:
     number: int  # from 1; its row on the thermometer module
     position: PositionId
     bay: BayId
-    channel: ChannelRef
+    channels: tuple[ChannelRef, ...]
     state: str | None  # None: the place is left empty
     capacity_ah: float | None
 
@@ -54,31 +57,48 @@ class Layout:
     press: bool = False
     cells: dict[str, LoadedCell] = field(default_factory=dict)
     chambers: dict[BayId, str] = field(default_factory=dict)  # of the bays that stand in one
+    meters: dict[str, MeterDriverName] = field(default_factory=dict)  # by their ids
+    probed: dict[str, ChannelRef] = field(default_factory=dict)  # the meters' tips, by the cells that they are on
     recipes: dict[BayId, tuple[str, ...]] = field(default_factory=dict)  # of the bays that have one of their own
 
-    def load(self, cell: str, *, state: str | None, capacity_ah: float | None, device: str | None, bay: str) -> None:
-        """Into the next place of the bay, on the next channel of the device."""
+    def load(
+        self,
+        cell: str,
+        *,
+        state: str | None,
+        capacity_ah: float | None,
+        device: str | None,
+        bay: str,
+        parallel: int = 1,
+    ) -> None:
+        """Into the next place of the bay, on the next channels of the device."""
         number = len(self.cells) + 1
-        device = device or {"sim_cycler": "cyc-01", "ea_psb": f"psb-{number:02d}"}.get(self.driver, f"smu-{number:02d}")
-        channel = 1 + sum(loaded.channel.device == device for loaded in self.cells.values())
+        channels: list[ChannelRef] = []
+        for _ in range(parallel):
+            taken = [channel for loaded in self.cells.values() for channel in loaded.channels] + channels
+            supply = len(taken) + 1
+            usual = {"sim_cycler": "cyc-01", "ea_psb": f"psb-{supply:02d}"}.get(self.driver, f"smu-{supply:02d}")
+            own = device or usual
+            channels.append(ChannelRef(device=own, channel=str(1 + sum(channel.device == own for channel in taken))))
         self.cells[cell] = LoadedCell(
             name=cell,
             number=number,
             position=PositionId(f"{bay}/A{number}"),
             bay=BayId(bay),
-            channel=ChannelRef(device=device, channel=str(channel)),
+            channels=tuple(channels),
             state=state,
             capacity_ah=capacity_ah,
         )
 
     def configuration(self) -> Configuration:
         """As a rack file would give it."""
-        cyclers = dict.fromkeys(cell.channel.device for cell in self.cells.values())
+        cyclers = dict.fromkeys(channel.device for cell in self.cells.values() for channel in cell.channels)
         modules = [DeviceConfiguration(settings=_inside(CONTACTORS, {}), driver="sim_io")] if self.contactors else []
         channels = {"channels": str(len(self.cells))}
         modules.append(DeviceConfiguration(settings=_inside(THERMOMETERS, channels), driver="sim_temperature"))
         chambers = dict.fromkeys(self.chambers.values())
         modules += [DeviceConfiguration(settings=_inside(name, {}), driver="sim_chamber") for name in chambers]
+        modules += [self._meter(name, place) for place, name in enumerate(self.meters)]
         bays = dict.fromkeys(cell.bay for cell in self.cells.values())
         return Configuration(
             rack=Rack(rack="TEST", purpose="production", bays={bay: self._bay(bay) for bay in bays}),
@@ -92,6 +112,11 @@ class Layout:
         """The output that closes the bay's."""
         bays = list(dict.fromkeys(cell.bay for cell in self.cells.values()))
         return ChannelRef(device=CONTACTORS, channel=f"DO{bays.index(bay)}")
+
+    def press_of(self, bay: BayId) -> ChannelRef:
+        """The output that closes the bay's."""
+        bays = list(dict.fromkeys(cell.bay for cell in self.cells.values()))
+        return ChannelRef(device=CONTACTORS, channel=f"DO{int(PRESS[2:]) - bays.index(bay)}")
 
     def jobs(self, steps: tuple[str, ...]) -> list[Job]:
         """On every bay its own recipe, else this one: its steps, or its name in the library. Raises `InvalidFile`."""
@@ -127,8 +152,9 @@ class Layout:
         positions = {
             cell.position: Position(
                 position=cell.position,
-                channels=(cell.channel,),
+                channels=cell.channels,
                 temperature=ChannelRef(device=THERMOMETERS, channel=str(cell.number)),
+                meter=self.probed.get(cell.name),
             )
             for cell in self.cells.values()
             if cell.bay == bay
@@ -138,7 +164,7 @@ class Layout:
             positions=positions,
             chamber=self.chambers.get(bay),
             contactor=self.contactor(bay) if self.contactors else None,
-            press=ChannelRef(device=CONTACTORS, channel=PRESS) if self.press else None,
+            press=self.press_of(bay) if self.press else None,
         )
 
     def _standing(self) -> list[LoadedCell]:
@@ -146,7 +172,7 @@ class Layout:
 
     def _cycler(self, device: str, place: int) -> DeviceConfiguration:
         if self.driver == "sim_cycler":
-            channels = sum(cell.channel.device == device for cell in self.cells.values())
+            channels = sum(ref.device == device for cell in self.cells.values() for ref in cell.channels)
             settings = _inside(device, {"channels": str(channels), **self.options})
         elif self.driver == "keithley_2450":
             port = _free_ports()[0] if self.free_ports else FIRST_PORT + 2 * place
@@ -163,6 +189,16 @@ class Layout:
                 options=self.options,
             )
         return DeviceConfiguration(settings=settings, driver=self.driver)
+
+    def _meter(self, device: str, place: int) -> DeviceConfiguration:
+        driver = self.meters[device]
+        if driver == "sim_meter":
+            channels = sum(tips.device == device for tips in self.probed.values())
+            return DeviceConfiguration(settings=_inside(device, {"channels": str(channels)}), driver=driver)
+        port = _free_ports()[0] if self.free_ports else METER_PORT + place
+        resource = Resource.parse(f"ascii-tcp://127.0.0.1:{port}")
+        settings = DeviceSettings(device=device, resource=resource, options={"resistance_range": "30 mOhm"})
+        return DeviceConfiguration(settings=settings, driver=driver)
 
 
 def _inside(device: str, options: Mapping[str, str]) -> DeviceSettings:

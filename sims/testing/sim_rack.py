@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self, TypeVar
 
-from cycler.model.rack import BayId
+from cycler.model.rack import BayId, ChannelRef
 from cycler.model.results import Event
 from cycler.model.world import Defect, Fault, SimulatedCell, WorldDeclaration
 from cycler.service.session import run_session
@@ -25,7 +25,7 @@ from cycler.service.wiring import Wire, simulated_devices
 from sims.devices.digital_io import IoHardware
 from sims.faults import ActiveFault
 from sims.testing.cables import Cables
-from sims.testing.layout import CONTACTORS, THERMOMETERS, CyclerDriverName, Layout
+from sims.testing.layout import CONTACTORS, THERMOMETERS, CyclerDriverName, Layout, MeterDriverName
 from sims.testing.observed_world import ObservedWorld
 from sims.testing.rack_run import CellRun, RackRun
 from sims.world import CellTruth
@@ -74,13 +74,14 @@ class SimRack:
         capacity_ah: float | None = None,
         device: str | None = None,
         bay: str = "B01",
+        parallel: int = 1,
     ) -> Self:
-        """A formed cell in the next free place of the bay.
+        """A formed cell in the next free place of the bay, with so many channels in parallel.
 
-        Without a `device` the cells share the in-process cycler `cyc-01`; of EA PSBs each cell has one, from `psb-01`,
-        and of SourceMeters, from `smu-01`.
+        Without a `device` the cells share the in-process cycler `cyc-01`; of EA PSBs each cell has its own, from
+        `psb-01`, and of SourceMeters, from `smu-01`.
         """
-        self._layout.load(cell, state=state, capacity_ah=capacity_ah, device=device, bay=bay)
+        self._layout.load(cell, state=state, capacity_ah=capacity_ah, device=device, bay=bay, parallel=parallel)
         return self
 
     def leave_empty(self, place: str, *, device: str | None = None, bay: str = "B01") -> Self:
@@ -106,6 +107,14 @@ class SimRack:
     def enclose(self, *bays: str, chamber: str = "ch-01") -> Self:
         """These bays stand in this chamber; all others stand in the room."""
         self._layout.chambers.update(dict.fromkeys(map(BayId, bays), chamber))
+        return self
+
+    def probe(self, *cells: str, meter: str = "hi-01", driver: MeterDriverName = "sim_meter") -> Self:
+        """These cells have the tips of this meter on them, one channel each."""
+        self._layout.meters[meter] = driver
+        for cell in cells:
+            channel = 1 + sum(tips.device == meter for tips in self._layout.probed.values())
+            self._layout.probed[cell] = ChannelRef(device=meter, channel=str(channel))
         return self
 
     def assign(self, bay: str, *steps: str) -> Self:
@@ -155,10 +164,19 @@ class SimRack:
         return self if for_s is None else self.after(after_s + for_s, lambda: self.world.faults(device).end(begun[0]))
 
     def disturb(
-        self, device: str, fault: str, *, after_s: float, for_s: float | None = None, channel: str | None = None
+        self,
+        device: str,
+        fault: str,
+        *,
+        after_s: float,
+        for_s: float | None = None,
+        channel: str | None = None,
+        **numbers: float,
     ) -> Self:
-        """A fault of a world file, by hand: `no-reply`, `door-open` …"""
-        self._faults.append(Fault(device=device, fault=fault, channel=channel, from_s=after_s, for_s=for_s))
+        """A fault of a world file, by hand: `no-reply`, `door-open` …; `clock-step` is one of no device."""
+        self._faults.append(
+            Fault(device=device, fault=fault, channel=channel, numbers=numbers, from_s=after_s, for_s=for_s)
+        )
         return self
 
     def interrupt(self, *, after_s: float) -> Self:

@@ -57,6 +57,16 @@ def rest(*, minutes: float) -> str:
     return f"rest: {{time: {minutes:.6f} min}}"
 
 
+def ocv(*, minutes: float, tag: str | None = None) -> str:
+    """Relay open for so long, and then the voltage."""
+    return f"ocv: {{time: {minutes:.6f} min{_tagged(tag)}}}"
+
+
+def acir(*, tag: str | None = None) -> str:
+    """The resistance at 1 kHz."""
+    return f"acir: {{frequency: 1 kHz{_tagged(tag)}}}"
+
+
 def pulse(*, c_rate: float, seconds: float, values_s: Sequence[float]) -> str:
     """A `dcir` in discharge, with the resistance at these times after its edge."""
     values = ", ".join(f"{value:g} s" for value in values_s)
@@ -76,6 +86,10 @@ def chamber(*, degc: float, wait_minutes: float) -> str:
 def contact() -> str:
     """The staged check of all cells of the bay."""
     return "contact: {}"
+
+
+def _tagged(tag: str | None) -> str:
+    return "" if tag is None else f", tag: {tag}"
 
 
 def recipe_text(steps: Sequence[str], *, cell_type: str, states: Iterable[str] = ("formed",)) -> str:

@@ -39,6 +39,9 @@ CYCLERS: Table = {
     "test_off_is_legal_in_every_state_and_as_often_as_you_like": [
         (broken.WantsToBeCommissionedBeforeAnOff, SimCyclerSubject),
     ],
+    "test_an_off_needs_no_connect_before_it": [
+        (broken.WantsToBeConnectedBeforeAnOff, SimCyclerSubject),
+    ],
     "test_an_off_that_the_device_does_not_carry_out_is_an_error": [
         (broken.BelievesItsOffs, SimCyclerSubject),
     ],
@@ -205,6 +208,10 @@ CHAMBERS: Table = {
     "test_an_order_that_the_chamber_does_not_carry_out_is_an_error": [
         (broken.BelievesItsChamber, SimChamberSubject),
     ],
+    "test_an_off_at_any_transaction_of_a_target_leaves_the_chamber_off_for_good": [
+        (broken.SetsTheTargetAgainAfterAnOff, SimChamberSubject),
+        (broken.BelievesItsChamber, SimChamberSubject),
+    ],
     "test_off_is_legal_in_every_state_and_ends_the_heating": [
         (broken.GoesBackToItsTargetWhenSafe, SimChamberSubject),
     ],
@@ -241,6 +248,9 @@ LINES: Table = {
     ],
     "test_an_off_at_any_transaction_of_a_write_leaves_the_outputs_safe_for_good": [
         (broken.WritesAgainAfterAnOff, SimIoSubject),
+    ],
+    "test_an_off_needs_no_connect_before_it": [
+        (broken.WantsToBeConnectedBeforeAnOff, SimIoSubject),
     ],
     "test_an_off_that_the_device_does_not_carry_out_is_an_error": [
         (broken.BelievesItsLines, SimIoSubject),

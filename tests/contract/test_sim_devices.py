@@ -5,12 +5,14 @@ from contract_subjects import (
     SimChamberSubject,
     SimCyclerSubject,
     SimIoSubject,
+    SimMeterSubject,
     SimTemperatureSubject,
 )
 
 from cycler.contract.suite.chamber import ChamberContract
 from cycler.contract.suite.cycler import CyclerContract
 from cycler.contract.suite.digital_io import DigitalIoContract
+from cycler.contract.suite.meter import MeterContract
 from cycler.contract.suite.temperature import TemperatureContract
 
 
@@ -32,6 +34,11 @@ class TestThermometers(TemperatureContract):
 class TestChamber(ChamberContract):
     def make_subject(self) -> SimChamberSubject:
         return SimChamberSubject()
+
+
+class TestMeter(MeterContract):
+    def make_subject(self) -> SimMeterSubject:
+        return SimMeterSubject()
 
 
 class TestLines(DigitalIoContract):
