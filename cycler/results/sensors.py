@@ -1,8 +1,11 @@
-"""Whether a temperature input can be believed: cells that stand side by side and carry little current are equally warm.
+"""Whether a temperature input can be believed: cells that stand side by side are equally warm where they do the same.
 
 Heat from a current is gone some ten minutes after it. A reading that stays away from the neighbours' for longer comes
 from the sensor, or from the cell; what warms a cell so much moves its voltage away from theirs, too. Only where that is
 as it should be, the sensor is to blame.
+
+The same current in the same step warms all of them alike. A reading that does not follow is that of a sensor which sits
+elsewhere: on a cell that was stopped before, on an empty position, on nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +16,7 @@ from numpy.typing import NDArray
 
 from cycler.model.alarm import AlarmCode
 from cycler.model.rack import PositionId
+from cycler.model.results import BROKEN_OFF
 from cycler.results.cell_record import CellRecord, Floats
 from cycler.results.signs import LOT_MIN, Sign, scatter, voltage_v_at
 
@@ -23,11 +27,69 @@ VOLTAGE_SCATTER_V_MIN: Final = 2e-3
 ORDINARY_SIGMAS: Final = 6.0
 STAYS_RATIO: Final = 0.7  # of heat that has no source, a third is left by then
 
+WARMED_K_MIN: Final = 2.0
+FOLLOWS_RATIO: Final = 1 / 3
+"""Of what the same current warms the others: resistances differ by far less, and air carries less from cell to cell."""
+AS_LONG_RATIO: Final = 0.8
+
 _GRID_S: Final = 60.0
+_WARMING: Final = frozenset({"charge", "discharge", "ramp", "profile"})
 _TO_TRAY_MEAN: Final = f"TRIP_{AlarmCode.TEMPERATURE_TO_TRAY_MEAN.value}"
 
 
 def sensor_signs(lot: Sequence[CellRecord]) -> Mapping[PositionId, Sign]:
+    """Cells whose temperature input shows what cannot be theirs."""
+    return {**_elsewhere(lot), **_apart_at_rest(lot)}
+
+
+def _elsewhere(lot: Sequence[CellRecord]) -> dict[PositionId, Sign]:
+    """Cells whose own current does not warm their sensor as it warms the others'."""
+    counts = sorted({step.step_count for record in lot for step in record.steps if step.step_type in _WARMING})
+    found: dict[PositionId, Sign] = {}
+    for count in counts:
+        steps = {
+            r.position: s for r in lot for s in r.steps if s.step_count == count and s.stop_reason not in BROKEN_OFF
+        }
+        if len(steps) < LOT_MIN:
+            continue
+        least_s = AS_LONG_RATIO * float(np.median([step.duration_s for step in steps.values()]))
+        edges = {
+            record.position: edge
+            for record in lot
+            if record.position in steps
+            and steps[record.position].duration_s >= least_s
+            and (edge := _edge_degc(record, count)) is not None
+        }
+        if len(edges) < LOT_MIN:
+            continue
+        median_degc = float(np.median([end_degc for _, end_degc in edges.values()]))
+        median_k = float(np.median([end_degc - begin_degc for begin_degc, end_degc in edges.values()]))
+        if median_k < WARMED_K_MIN:
+            continue
+        for position, (begin_degc, end_degc) in edges.items():
+            own_k = end_degc - begin_degc
+            is_cooler = end_degc < median_degc - FOLLOWS_RATIO * median_k  # else others have warmed it before
+            if own_k < FOLLOWS_RATIO * median_k and is_cooler:
+                earlier = found[position].step_counts if position in found else ()
+                found[position] = Sign(
+                    code="TEMPERATURE",
+                    expected=f"Warmed by {median_k:.1f} K in step {count}, as its neighbours by the same current.",
+                    came=f"The sensor says {own_k:.1f} K: it sits on another cell, or on none.",
+                    step_counts=(*earlier, count),
+                )
+    return found
+
+
+def _edge_degc(record: CellRecord, step_count: int) -> tuple[float, float] | None:
+    """At a step's begin and at its end."""
+    if record.samples is None:
+        return None
+    degc = record.samples.temperature_degc[record.rows(step_count)]
+    known = degc[np.isfinite(degc)]
+    return (float(known[0]), float(known[-1])) if len(known) > 1 else None
+
+
+def _apart_at_rest(lot: Sequence[CellRecord]) -> dict[PositionId, Sign]:
     """Cells whose temperature input stayed away from the median of the others without a current to explain it.
 
     The sensor's own fault, or what the protection against a tray's mean is there for.

@@ -97,28 +97,32 @@ def judge_empty(channel: ChannelRange, passive: Passive) -> ContactVerdict:
     return refused("UNEXPECTED_CELL", f"{passive.voltage_v:.3f} V where the tray has no cell")
 
 
-def judge_first_current(cell_type: CellType, reading: Reading, *, voltage_accuracy_v: float) -> ContactVerdict | None:
+def judge_first_current(
+    cell_type: CellType, reading: Reading, *, voltage_accuracy_v: float, sub_channels: int = 1
+) -> ContactVerdict | None:
     """The contacts by output minus sense, at a real current; None where this reading cannot tell.
 
-    They are bad where they are worse than the limit by more than both voltages can be off.
+    They are bad where they are worse than the limit by more than both voltages can be off. Of several `sub_channels`
+    each carries its share through contacts of its own, and those that take most are judged.
     """
-    contact_ohm = contact_resistance_ohm(cell_type, reading)
+    contact_ohm = contact_resistance_ohm(cell_type, reading, sub_channels=sub_channels)
     if contact_ohm is None:
         return None
     band = cell_type.limits.get("contact_ohm")
     limit_ohm = CONTACT_OHM_MAX if band is None or band.high is None else band.high
-    text = f"contacts of {1e3 * contact_ohm:.2f} mOhm at {abs(reading.current_a):.3g} A"
-    if contact_ohm > limit_ohm + 2 * voltage_accuracy_v / abs(reading.current_a):
+    through_a = abs(reading.current_a) / sub_channels
+    text = f"contacts of {1e3 * contact_ohm:.2f} mOhm at {through_a:.3g} A"
+    if contact_ohm > limit_ohm + 2 * voltage_accuracy_v / through_a:
         return refused("BAD_CONTACT", f"{text}, more than {1e3 * limit_ohm:.2f} mOhm")
     return ContactVerdict(code=None, text=text, current_allowed=True)
 
 
-def contact_resistance_ohm(cell_type: CellType, reading: Reading) -> float | None:
+def contact_resistance_ohm(cell_type: CellType, reading: Reading, *, sub_channels: int = 1) -> float | None:
     """From output to sense, both leads; None without an output voltage, or below C/10, where noise wins."""
     least_a = FIRST_CURRENT_C_RATE * cell_type.rated_capacity_ah
     if reading.output_v is None or not abs(reading.current_a) >= least_a:
         return None
-    contact_ohm = (reading.output_v - reading.voltage_v) / reading.current_a
+    contact_ohm = (reading.output_v - reading.voltage_v) * sub_channels / reading.current_a
     return None if isnan(contact_ohm) else contact_ohm
 
 

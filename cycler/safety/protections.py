@@ -68,9 +68,13 @@ WITHOUT_SENSOR = frozenset(_EVERYWHERE) | {AlarmCode.STALE_DATA}  # few devices 
 WITH_SENSOR = WITHOUT_SENSOR | {p.code for p in PROTECTIONS if p.quantity == "temperature"}
 
 
-def available(*, temperature_measured: bool) -> frozenset[AlarmCode]:
-    """The protections that have an input on a position. What is missing here is *not available*, never *fine*."""
-    return WITH_SENSOR if temperature_measured else WITHOUT_SENSOR
+def available(*, temperature_measured: bool, standstill_told: bool) -> frozenset[AlarmCode]:
+    """The protections that have an input on a position. What is missing here is *not available*, never *fine*.
+
+    `standstill_told`: readings of its channel that are not taken any more can be told from a cell that stands still.
+    """
+    found = WITH_SENSOR if temperature_measured else WITHOUT_SENSOR
+    return found | {AlarmCode.FROZEN_VALUE} if standstill_told else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +104,17 @@ def guards_for(
     temperature_measured: bool,
     lower_armed: bool = True,
     first_phase: int = 0,
+    phases_max: int = 1,
 ) -> tuple[Guard, ...]:
-    """The guards of one step. All its phases share them: the widest current of any phase counts.
+    """The guards of one order of a step, which begins with its `first_phase`. Its phases share them: the widest current
+    of any of them counts, and where some charge and others discharge, the temperature that suits both.
 
     `lower_armed` is False for a cell that came unformed and has not yet passed the plan's latch. The stretches of a
-    contact check, each from a `first_phase` to a held one, have guards of their own.
+    contact check, each to a held phase, have guards of their own, however many orders they take.
     """
     envelope = step.envelope
-    phases = variant.phases
-    if step.contact is not None:
-        phases = one_order(phases, first_phase, len(phases))
+    reach = len(variant.phases) if step.contact is not None else phases_max
+    phases = one_order(variant.phases, first_phase, reach)
     charge_a = max((p.current_a for p in phases if p.direction == "charge"), default=0.0)
     discharge_a = max((p.current_a for p in phases if p.direction == "discharge"), default=0.0)
     resting = all(phase.direction == "rest" for phase in phases)
@@ -140,7 +145,7 @@ def guards_for(
         apart_v = SENSE_V + SENSE_OHM * max(charge_a, discharge_a) + 2 * channel.voltage_accuracy_v
         guards.append(_guard(AlarmCode.SENSE_OPEN, low=-apart_v, high=apart_v))
     if temperature_measured:
-        low, high = _temperature_window(envelope, charging=charge_a > 0, resting=resting)
+        low, high = _temperature_window(envelope, charging=charge_a > 0, discharging=discharge_a > 0)
         hard_k, jump_k = TEMPERATURE_HARD_K, TEMPERATURE_JUMP_K
         guards.append(_guard(AlarmCode.OVER_TEMPERATURE, high=high, hard_high=high + hard_k, sane_high=high + jump_k))
         if not resting:
@@ -158,7 +163,7 @@ def lower_bound_v(step: PlanStep, variant: StepVariant, *, armed: bool = True) -
         return None
     if step.lower_bound is None:
         return step.envelope.voltage_v_min
-    discharges = any(phase.direction == "discharge" for phase in variant.phases)
+    discharges = any(phase.direction == "discharge" for phase in variant.different)
     return step.lower_bound.armed_v if armed or discharges else step.lower_bound.before_v
 
 
@@ -232,8 +237,10 @@ def _current_guard(code: AlarmCode, set_a: float, envelope_a: float, channel: Ch
     return _guard(code, low=-limit_a, hard_low=-limit_a - tolerance_a)
 
 
-def _temperature_window(envelope: Envelope, *, charging: bool, resting: bool) -> tuple[float, float]:
+def _temperature_window(envelope: Envelope, *, charging: bool, discharging: bool) -> tuple[float, float]:
     charge, discharge = envelope.charge_temperature_degc, envelope.discharge_temperature_degc
-    if resting:
-        return min(charge[0], discharge[0]), max(charge[1], discharge[1])
-    return charge if charging else discharge
+    if charging and discharging:
+        return max(charge[0], discharge[0]), min(charge[1], discharge[1])
+    if charging or discharging:
+        return charge if charging else discharge
+    return min(charge[0], discharge[0]), max(charge[1], discharge[1])

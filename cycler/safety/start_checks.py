@@ -10,6 +10,7 @@ from cycler.recipe.plan import ContactRule, Plan, PlanStep
 from cycler.safety.contact_check import FORMED_V_MIN, judge_passive
 from cycler.safety.contact_measures import Passive
 from cycler.safety.contact_subject import ContactSubject
+from cycler.safety.frozen import frozen_rule
 from cycler.safety.protections import available
 
 
@@ -26,7 +27,9 @@ def position_refusals(
 ) -> list[StartRefusal]:
     """What the position lacks for this product. An unproven limit or watchdog counts as absent."""
     refusals = []
-    missing = sorted(cell_type.required_protections - available(temperature_measured=temperature_measured))
+    rule = frozen_rule(capabilities.range, cell_type.rated_capacity_ah, counts=capabilities.charge_counter)
+    there = available(temperature_measured=temperature_measured, standstill_told=rule.is_applied)
+    missing = sorted(cell_type.required_protections - there)
     if missing:
         listed = ", ".join(str(int(code)) for code in missing)
         refusals.append(f"{cell_type.name} requires protection {listed}, which has no input here")
@@ -40,14 +43,12 @@ def position_refusals(
     return [StartRefusal(code=None, text=text) for text in refusals]
 
 
-def ledger_refusal(
-    plan: Plan, cell: Cell, reading: Reading, capabilities: Capabilities, *, history_known: bool = True
-) -> StartRefusal | None:
+def ledger_refusal(plan: Plan, cell: Cell, reading: Reading, capabilities: Capabilities) -> StartRefusal | None:
     """What speaks against the cell before anything is done with it; `reading` is with the relay open.
 
     Its history comes first. Its voltage is the business of the recipe's contact check; only where no such check comes
-    ahead of every current is it judged here, once and for all. `history_known` is False where nobody vouches for the
-    cell's state: volts cannot tell a cell that was emptied from one that was never charged.
+    ahead of every current is it judged here, once and for all. Where nobody vouches for the cell's state, volts cannot
+    tell a cell that was emptied from one that was never charged.
     """
     if cell.state not in plan.from_states:
         expected = ", ".join(plan.from_states)
@@ -57,7 +58,7 @@ def ledger_refusal(
         return StartRefusal(code=None, text=text)
     if reading.regulation != "off":
         return StartRefusal(code=None, text=f"the output is {reading.regulation} before the start")
-    if not history_known and not reading.voltage_v >= FORMED_V_MIN:
+    if cell.state_source == "assumed" and not reading.voltage_v >= FORMED_V_MIN:
         text = f"{reading.voltage_v:.3f} V, and nobody knows whether the cell was ever charged"
         return StartRefusal(code="STATE_CONTRADICTED", text=text)
     if any(isinstance(step, PlanStep) and not step.contact_proven for step in plan.program):
@@ -68,6 +69,7 @@ def ledger_refusal(
         channel=capabilities.range,
         rule=ContactRule(),
         bipolar_sense=capabilities.bipolar_sense,
+        polarity_proven=cell.polarity is not None,
     )
     verdict = judge_passive(subject, Passive.of((reading,)))
     return None if verdict.code is None else StartRefusal(code=verdict.code, text=verdict.text)

@@ -38,17 +38,20 @@ def refusal(
     *,
     bipolar: bool = True,
     known: bool = True,
+    proven: bool = False,
     regulation: Regulation = "off",
 ) -> StartRefusal | None:
     return ledger_refusal(
         made,
-        Cell(cell_id=CellId("c1"), cell_type="nmc811-21700", state=state),
+        Cell(
+            cell_id=CellId("c1"), cell_type="nmc811-21700", state=state,
+            state_source="declared" if known else "assumed", polarity="operator" if proven else None,
+        ),
         Reading(
             taken_s=0.0, voltage_v=voltage_v, current_a=0.0, regulation=regulation, order_id=0, phase=0,
             step_time_s=0.0, temperature_degc=None, output_v=None, probe_v=None, charged_ah=None, discharged_ah=None,
         ),
         replace(CAPABILITIES, bipolar_sense=bipolar),
-        history_known=known,
     )  # fmt: skip
 
 
@@ -108,3 +111,9 @@ def test_without_a_contact_check_the_voltage_is_judged_at_the_start(
     made: Plan, state: LedgerState, voltage_v: float, expected: str | None
 ) -> None:
     assert code(refusal(made, state, voltage_v)) == expected
+
+
+def test_evidence_of_its_polarity_lets_a_filled_cell_near_0_v_start() -> None:
+    assert code(refusal(FILLED, "filled", 0.0)) == "POLARITY_UNPROVEN"
+    assert refusal(FILLED, "filled", 0.0, proven=True) is None
+    assert code(refusal(FILLED, "filled", -0.2, proven=True)) == "REVERSED"

@@ -1,0 +1,85 @@
+"""Finds temperature sensors that do not follow their cells: they are stuck though the module answers, or elsewhere."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isnan
+
+from cycler.control.channel_controller import ChannelController
+from cycler.model.rack import PositionId
+from cycler.safety.frozen import MODULE_C_RATE, module_is_frozen, sensor_is_frozen
+
+LOOK_S = 60.0
+
+_Group = tuple[str, int]  # cells of one bay that are in the same executed step
+
+
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """What a sensor began to show, in which step, and what those in the same step showed then."""
+
+    degc: float
+    group: _Group
+    others: Mapping[PositionId, float]
+
+
+class StillSensors:
+    """Of one module. `look` is due with every reading that is taken at `due_s` or later."""
+
+    def __init__(self, accuracy_k: float) -> None:
+        self.due_s = -inf
+        self._accuracy_k = accuracy_k
+        self._since: dict[PositionId, _Since] = {}
+        self._loaded: dict[PositionId, float] = {}  # what the sensors on cells under a large current show …
+        self._loaded_s = 0.0  # … and since when none of them has moved
+
+    def look(self, taken_s: float, controllers: Sequence[ChannelController]) -> list[tuple[ChannelController, str]]:
+        """The cells whose sensor is frozen, and what says so."""
+        self.due_s = taken_s + LOOK_S
+        running = [each for each in controllers if each.machine.over is None and not isnan(each.temperature_degc)]
+        return self._beside_others(running) or self._all_of_them(taken_s, running)
+
+    def _beside_others(self, running: Sequence[ChannelController]) -> list[tuple[ChannelController, str]]:
+        groups: defaultdict[_Group, dict[PositionId, float]] = defaultdict(dict)
+        for each in running:
+            groups[_group(each)][each.position] = each.temperature_degc
+        found = []
+        moved_k: dict[int, list[float]] = {}  # of all in a step since some time, those that stood still among them
+        for each in running:
+            group, degc = _group(each), each.temperature_degc
+            since = self._since.get(each.position)
+            if since is None or since.degc != degc or since.group != group:
+                self._since[each.position] = _Since(degc, group, groups[group])
+                continue
+            moves_k = moved_k.get(id(since.others))
+            if moves_k is None:
+                then = since.others
+                moves_k = sorted(now_degc - then[other] for other, now_degc in groups[group].items() if other in then)
+                moved_k[id(then)] = moves_k
+            own = bisect_left(moves_k, 0.0)
+            if sensor_is_frozen(moves_k[:own] + moves_k[own + 1 :], accuracy_k=self._accuracy_k):
+                text = f"frozen value: {degc:.1f} degC, while the cells beside it have moved in the same step;"
+                text += " the sensor is stuck, or sits on another cell or on none"
+                found.append((each, text))
+        return found
+
+    def _all_of_them(self, taken_s: float, running: Sequence[ChannelController]) -> list[tuple[ChannelController, str]]:
+        loaded = {each.position: each for each in running if _is_loaded(each)}
+        shown = {position: each.temperature_degc for position, each in loaded.items()}
+        if shown != self._loaded:
+            self._loaded, self._loaded_s = shown, taken_s
+        still_s = taken_s - self._loaded_s
+        if not module_is_frozen(list(shown.values()), still_s=still_s):
+            return []
+        text = f"frozen value: none of {len(shown)} sensors has moved for {still_s / 60:.0f} min under current"
+        return [(each, text) for each in loaded.values()]
+
+
+def _group(controller: ChannelController) -> _Group:
+    return controller.position.partition("/")[0], controller.machine.step_count
+
+
+def _is_loaded(controller: ChannelController) -> bool:
+    machine = controller.machine
+    return abs(machine.current_a) >= MODULE_C_RATE * machine.plan.cell_type.rated_capacity_ah
