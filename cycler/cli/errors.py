@@ -44,6 +44,7 @@ def explained(*, as_json: bool = False) -> Iterator[None]:
     from cycler.recipe.problems import InvalidFile  # noqa: PLC0415
     from cycler.record.journal import JournalFailed  # noqa: PLC0415
     from cycler.record.schema import JournalUnusable  # noqa: PLC0415
+    from cycler.service.refusal import Refused  # noqa: PLC0415
     from cycler.service.wiring import NotInstalled  # noqa: PLC0415
 
     try:
@@ -53,6 +54,8 @@ def explained(*, as_json: bool = False) -> Iterator[None]:
         raise typer.Exit(WRONG_USE) from None
     except Failure as failure:
         raise _ended_by(failure, as_json=as_json) from None
+    except Refused as error:
+        raise _ended_by(Failure(REFUSED, error.code, error.message, error.hint), as_json=as_json) from None
     except KeyboardInterrupt:
         raise _ended_by(Failure(INTERRUPTED, "interrupted", "interrupted"), as_json=as_json) from None
     except BrokenPipeError:

@@ -116,6 +116,7 @@ def _document(lot: Lot, out: Path | None) -> dict[str, object]:
                 "first_cycle_efficiency": cell.first_cycle_efficiency,
                 "cycle_efficiency": cell.cycle_efficiency_ratio,
                 "dcir_ohm": cell.dcir_ohm,
+                "acir_ohm": cell.acir_ohm,
                 "ocv_v": cell.ocv_v,
                 "k_v_per_h": cell.k_v_per_h,
                 "end_voltage_v": cell.end_voltage_v,

@@ -1,4 +1,4 @@
-"""`cycler recipe check · show · schema`."""
+"""`cycler recipe check · show · preview · diff · import · export · schema · approve · trial · withdraw · approvals`."""
 
 import json as json_module
 import sys
@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cycler.cli.errors import WRONG_USE, explained
+from cycler.cli.errors import FAILED, WRONG_USE, explained
+from cycler.cli.recipe_approval import approvals, approve, trial, withdraw
+from cycler.cli.recipe_exchange import export, import_
 
 app = typer.Typer(help="Check recipes, and print what they will do.", rich_markup_mode=None)
 
@@ -44,6 +46,52 @@ def show(recipe: RecipeFile, cell_type: CellTypeFile = None, json: AsJson = Fals
             sys.stdout.write(json_module.dumps(shown.document(), indent=2) + "\n")
         else:
             sys.stdout.write("\n".join([*shown.lines, "", shown.canonical]))
+
+
+@app.command()
+def preview(  # noqa: PLR0917 (typer makes each of them an option)
+    recipe: RecipeFile,
+    config: RackFile = None,
+    cell_type: CellTypeFile = None,
+    start: Annotated[str | None, typer.Option(help="The state the cell comes in, like formed@30%.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to draw it: a file that ends in .svg or .html.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Predict the voltage, current and temperature of one ideal cell: curves, durations, charge and energy."""
+    with explained(as_json=json):
+        from cycler.cli.recipe_preview import PreviewOptions, preview_recipe  # noqa: PLC0415 (help must not wait for it)
+
+        found = preview_recipe(PreviewOptions(recipe=recipe, cell_type=cell_type, start=start, config=config, out=out))
+        if json:
+            sys.stdout.write(json_module.dumps(found.document(), indent=2) + "\n")
+        else:
+            found.show()
+
+
+@app.command()
+def diff(
+    before: RecipeFile,
+    after: RecipeFile,
+    cell_type: CellTypeFile = None,
+    json: AsJson = False,
+) -> None:
+    """Tell in what the second recipe means something else than the first. Exit code 1 where it does, else 0."""
+    with explained(as_json=json):
+        from cycler.cli.recipe_diff import recipe_difference  # noqa: PLC0415 (help must not wait for it)
+
+        found = recipe_difference(before, after, cell_type)
+        if json:
+            sys.stdout.write(json_module.dumps(found.document(), indent=2) + "\n")
+        else:
+            sys.stdout.write("".join(f"{line}\n" for line in found.lines()))
+        if found.changes:
+            raise typer.Exit(FAILED)
+
+
+app.command("import")(import_)
+app.command()(export)
+for command in (approve, trial, withdraw, approvals):
+    app.command()(command)
 
 
 @app.command()

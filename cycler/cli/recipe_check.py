@@ -4,18 +4,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cycler.cli.recipe_whole import Whole, whole
 from cycler.contract.capabilities import ChannelRange
+from cycler.model.rack import BayId
 from cycler.recipe.canonical import canonical_text, content_hash
 from cycler.recipe.compile import LoadedRecipe
 from cycler.recipe.compile import check as check_on
 from cycler.recipe.describe import describe, worst_case_s
 from cycler.recipe.lookup import given_cell_type
 from cycler.recipe.problems import Problem
+from cycler.record.schema import JournalUnusable
+from cycler.service.approvals import Standing, approvals_in, standing
 from cycler.service.chamber_check import chamber_problems
+from cycler.service.clock import utcnow
 from cycler.service.configuration import Configuration
+from cycler.service.meter_check import meter_problems
 from cycler.service.rack_file import load_configuration
 from cycler.service.recipes import recipe_named
-from cycler.service.wiring import load_driver, offline_range
+from cycler.service.wiring import offline_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,8 @@ class Checked:
     recipe: LoadedRecipe
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]  # what could not be checked
+    whole: Whole
+    standing: Standing | None = None  # whether people let it run on the rack; None without one, or without its store
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -33,8 +41,15 @@ class Checked:
         if not self.problems:
             named = self.recipe.recipe
             yield f"{named.recipe} {named.version} is fine on {self.recipe.cell_type.name}: {content_hash(named)[:12]}"
+        for contradiction in self.whole.contradictions:
+            if not contradiction.certain:
+                yield f"warning: {contradiction.problem}"
         for note in self.notes:
             yield f"note: {note}"
+        if self.standing is not None and not self.problems:
+            yield f"note: on real cells it {'may' if self.standing.may_run else 'may not'} run: {self.standing.text}"
+        if not self.problems:
+            yield from self.whole.lines()
 
     def document(self) -> Mapping[str, object]:
         """For programs."""
@@ -48,6 +63,10 @@ class Checked:
             "cell_type": self.recipe.cell_type.name,
             "worst_case_s": worst_case_s(named, self.recipe.cell_type),
             "notes": list(self.notes),
+            "release": None
+            if self.standing is None
+            else {"may_run": self.standing.may_run, "text": self.standing.text},
+            **self.whole.document(),
         }
 
 
@@ -77,20 +96,33 @@ def check_recipe(recipe: str, config: Path | None, cell_type: str | None) -> Che
     loaded = _load(recipe, cell_type)
     problems: dict[str, Problem] = {}
     notes: list[str] = []
-    if config is not None:
-        configuration = load_configuration(config)
+    configuration = None if config is None else load_configuration(config)
+    of_run = whole(loaded, configuration)
+    problems |= {str(each.problem): each.problem for each in of_run.contradictions if each.certain}
+    if configuration is not None:
         ranges, unknown = _ranges(configuration)
         notes += [f"{device} does not tell its range before it is connected: give `rated`" for device in unknown]
         for channel in ranges:
             for problem in check_on(loaded.recipe, loaded.cell_type, channel):
                 problems.setdefault(str(problem), problem)
-        of_bays = {bay: list(chamber_problems(configuration, {bay: loaded})) for bay in configuration.rack.bays}
+        of_bays = {bay: _of_bay(configuration, bay, loaded) for bay in configuration.rack.bays}
         found = [problem for of_bay in of_bays.values() for problem in of_bay]
         if all(of_bays.values()):
             problems |= {str(problem): problem for problem in found}
         else:  # there are bays on which it can run
             notes += [problem.message for problem in found]
-    return Checked(recipe=loaded, problems=tuple(problems.values()), notes=tuple(notes))
+        if of_run.no_bay_can:
+            problems |= {str(problem): problem for problem in of_run.power}
+        else:
+            notes += [problem.message for problem in of_run.power]
+    release = _standing(loaded, configuration, notes)
+    return Checked(
+        recipe=loaded,
+        problems=tuple(problems.values()),
+        notes=tuple(notes),
+        whole=of_run,
+        standing=release,
+    )
 
 
 def show_recipe(recipe: str, cell_type: str | None) -> Shown:
@@ -108,16 +140,26 @@ def _load(recipe: str, cell_type: str | None) -> LoadedRecipe:
     return recipe_named(recipe, beside=Path.cwd(), cell_type=own)
 
 
+def _of_bay(configuration: Configuration, bay: BayId, loaded: LoadedRecipe) -> list[Problem]:
+    """What the bay lacks for the recipe, with a cell in every position that is not left empty."""
+    positions = [position for position in configuration.rack.bays[bay].positions.values() if not position.empty]
+    chamber = chamber_problems(configuration, {bay: loaded})
+    return [*chamber, *meter_problems(configuration, loaded, positions)]
+
+
+def _standing(loaded: LoadedRecipe, configuration: Configuration | None, notes: list[str]) -> Standing | None:
+    if configuration is None or configuration.store is None:
+        return None
+    try:
+        approvals = approvals_in(configuration.store)
+    except (JournalUnusable, OSError) as error:
+        notes.append(f"who has approved it cannot be read: {error}")
+        return None
+    return standing(approvals, content_hash(loaded.recipe), utcnow())
+
+
 def _ranges(configuration: Configuration) -> tuple[list[ChannelRange], list[str]]:
     """The different ranges of the rack's cyclers, and the devices that do not tell theirs."""
-    ranges: dict[ChannelRange, None] = {}
-    unknown = []
-    for device in configuration.devices:
-        if load_driver(device.driver).kind_of(device.settings) != "cycler":
-            continue
-        channel = offline_range(device)
-        if channel is None:
-            unknown.append(device.settings.device)
-        else:
-            ranges[channel] = None
-    return list(ranges), unknown
+    ranges = offline_ranges(configuration)
+    unknown = [device for device, channel in ranges.items() if channel is None]
+    return list(dict.fromkeys(channel for channel in ranges.values() if channel is not None)), unknown

@@ -11,7 +11,11 @@ from cycler.cli.errors import explained
 def simulate(  # noqa: PLR0917 (typer makes each of them an option)
     recipe: Annotated[str, typer.Argument(help="A recipe's file, or the name of one in the library.")],
     cell_type: Annotated[str | None, typer.Option(help="A cell type's file or name, not the recipe's own.")] = None,
-    cells: Annotated[int, typer.Option(min=1, max=1024, help="How many cells.")] = 1,
+    cells: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="How many cells; 1, or as many as are listed.")
+    ] = None,
+    cells_file: Annotated[Path | None, typer.Option(help="A CSV that lists them: position,cell_id,state …")] = None,
+    history: Annotated[Path | None, typer.Option(help="What an earlier run left with --out, for listed cells.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal numbers.")] = None,
     start: Annotated[str | None, typer.Option(help="The state they come in, like formed@30%.")] = None,
     ideal: Annotated[bool, typer.Option("--ideal", help="No spread, noise or instrument error.")] = False,
@@ -29,6 +33,8 @@ def simulate(  # noqa: PLR0917 (typer makes each of them an option)
             recipe=recipe,
             cell_type=cell_type,
             cells=cells,
+            cells_file=cells_file,
+            history=history,
             seed=seed,
             start=start,
             ideal=ideal,

@@ -1,6 +1,7 @@
 """The work of `cycler simulate`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
@@ -8,14 +9,17 @@ from typing import Final, cast
 from cycler.cli.errors import WRONG_USE, Failure
 from cycler.cli.judged_run import run_and_judge
 from cycler.cli.logs import quiet_logs
+from cycler.cli.out_folder import JOURNAL
 from cycler.model.cell import LEDGER_STATES, Cell, CellId, LedgerState
-from cycler.model.rack import TrayId
+from cycler.model.rack import PositionId, TrayId
 from cycler.model.world import SimulatedCell, WorldDeclaration
 from cycler.recipe.compile import LoadedRecipe
 from cycler.recipe.lookup import given_cell_type
 from cycler.recipe.problems import nearest
 from cycler.service.bench_rack import BAY, bench_configuration
+from cycler.service.cells_file import cells_at, read_cells
 from cycler.service.configuration import Configuration
+from cycler.service.ledger import known_cells
 from cycler.service.recipes import recipe_named
 from cycler.service.session import Job
 from cycler.service.world_file import everywhere, load_world
@@ -31,7 +35,9 @@ class SimulateOptions:
 
     recipe: str
     cell_type: str | None
-    cells: int
+    cells: int | None
+    cells_file: Path | None
+    history: Path | None
     seed: int | None  # before the world file's own; 1 without either
     start: str | None
     ideal: bool
@@ -45,17 +51,10 @@ def run_simulate(options: SimulateOptions, *, strict: bool, as_json: bool) -> in
     quiet_logs()
     cell_type = None if options.cell_type is None else given_cell_type(options.cell_type, beside=Path.cwd())
     recipe = recipe_named(options.recipe, beside=Path.cwd(), cell_type=cell_type)
-    configuration = bench_configuration(options.cells, recipe.cell_type)
-    state, start = _start(options.start, recipe)
-    declaration = _declaration(options, configuration, recipe, start)
-    cells = {
-        position: Cell(
-            cell_id=CellId(f"sim-{number:04d}"),
-            cell_type=recipe.cell_type.name,
-            state=state if declaration.cells[position].state == start else _ledger(declaration.cells[position]),
-        )
-        for number, position in enumerate(configuration.rack.bays[BAY].positions, 1)
-    }
+    if options.cells_file is None:
+        configuration, declaration, cells = _unlisted(options, recipe)
+    else:
+        configuration, declaration, cells = _listed(options, options.cells_file, recipe)
     job = Job(bay=BAY, tray=TrayId("simulated"), cells=cells, recipe=recipe)
     return run_and_judge(
         configuration,
@@ -69,8 +68,49 @@ def run_simulate(options: SimulateOptions, *, strict: bool, as_json: bool) -> in
     )
 
 
+def _unlisted(
+    options: SimulateOptions, recipe: LoadedRecipe
+) -> tuple[Configuration, WorldDeclaration, Mapping[PositionId, Cell]]:
+    """Cells of which nothing is told but the state they come in."""
+    if options.history is not None:
+        raise Failure(WRONG_USE, "history", "--history tells of listed cells only", "list them with --cells-file")
+    configuration = bench_configuration(options.cells or 1, recipe.cell_type)
+    state, start = start_state(options.start, recipe)
+    declaration = _declaration(options, configuration, recipe, start)
+    cells = {
+        position: Cell(
+            cell_id=CellId(f"sim-{number:04d}"),
+            cell_type=recipe.cell_type.name,
+            state=state if declaration.cells[position].state == start else _ledger(declaration.cells[position]),
+        )
+        for number, position in enumerate(configuration.rack.bays[BAY].positions, 1)
+    }
+    return configuration, declaration, cells
+
+
+def _listed(
+    options: SimulateOptions, file: Path, recipe: LoadedRecipe
+) -> tuple[Configuration, WorldDeclaration, Mapping[PositionId, Cell]]:
+    """The file promises, `--start` and the world file say what is really there: without them, what is promised.
+
+    A position that the file leaves out is empty.
+    """
+    listed = read_cells(file, recipe.cell_type)
+    configuration = bench_configuration(options.cells or len(listed.cells), recipe.cell_type)
+    known = {} if options.history is None else known_cells(options.history / JOURNAL)
+    cells = cells_at(listed, configuration.rack.bays[BAY], recipe, known)
+    _, start = start_state(options.start, recipe)
+    declaration = _declaration(options, configuration, recipe, None if options.start is None else start)
+    real = {
+        position: replace(declaration.cells[position], state=declaration.cells[position].state or promised)
+        for position, cell in cells.items()
+        for promised in (start if cell.state_source == "assumed" else _simulated(cell.state, "0")[1],)
+    }
+    return configuration, replace(declaration, cells=real), cells
+
+
 def _declaration(
-    options: SimulateOptions, configuration: Configuration, recipe: LoadedRecipe, start: str
+    options: SimulateOptions, configuration: Configuration, recipe: LoadedRecipe, start: str | None
 ) -> WorldDeclaration:
     if options.world is None:
         seed = SEED if options.seed is None else options.seed
@@ -80,7 +120,7 @@ def _declaration(
     return replace(declaration, cells=cells, ideal=options.ideal)
 
 
-def _start(text: str | None, recipe: LoadedRecipe) -> tuple[LedgerState, str]:
+def start_state(text: str | None, recipe: LoadedRecipe) -> tuple[LedgerState, str]:
     """The ledger state of the cells, and `formed@30%` for the world. By default as the recipe takes them, and empty.
 
     Unformed, where it takes those.

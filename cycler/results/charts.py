@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import ceil, floor, inf, log10
+from math import inf
 from typing import Final
 
-import numpy as np
-from numpy.typing import ArrayLike
+from cycler.results.drawing import Axis, Tick, apart, points
 
 WIDTH: Final = 520
 HEIGHT: Final = 260
@@ -36,14 +34,6 @@ class Line:
     y: Sequence[float]
     label: str
     style: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
-    """A mark on an axis."""
-
-    at: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,20 +96,6 @@ class Strip:
     height: int
 
 
-def thinned(x: ArrayLike, y: ArrayLike, *, buckets: int = 150) -> tuple[list[float], list[float]]:
-    """First, last, lowest and highest of each bucket, so that no edge and no spike is lost. NaN is left out."""
-    xs, ys = np.asarray(x, float), np.asarray(y, float)
-    known = ~(np.isnan(xs) | np.isnan(ys))
-    xs, ys = xs[known], ys[known]
-    keep: set[int] = set()
-    for bucket in np.array_split(np.arange(len(xs)), min(buckets, len(xs)) or 1):
-        if len(bucket):
-            part = ys[bucket]
-            keep |= {int(bucket[0]), int(bucket[-1]), int(bucket[part.argmin()]), int(bucket[part.argmax()])}
-    rows = sorted(keep)
-    return xs[rows].tolist(), ys[rows].tolist()
-
-
 def line_chart(
     title: str, x_name: str, y_name: str, lines: Sequence[Line], *, band: Band | None = None
 ) -> LineChart | None:
@@ -129,22 +105,22 @@ def line_chart(
         return None
     spans = [] if band is None else [(band.x, band.low), (band.x, band.high)]
     spans += [(line.x, line.y) for line in lines]
-    x = _Axis.over([value for xs, _ in spans for value in xs], _LEFT, WIDTH - _RIGHT)
-    y = _Axis.over([value for _, ys in spans for value in ys], HEIGHT - _BOTTOM, _TOP)
+    x = Axis.over([value for xs, _ in spans for value in xs], _LEFT, WIDTH - _RIGHT)
+    y = Axis.over([value for _, ys in spans for value in ys], HEIGHT - _BOTTOM, _TOP)
     ordered = sorted(lines, key=lambda line: (line.style is not None, line.style or 0))
     named = [line for line in ordered if line.style is not None and line.label][:_LABELS_MAX]
-    heights = dict(zip(map(id, named), _apart([y(line.y[-1]) for line in named], HEIGHT - _BOTTOM), strict=True))
+    heights = dict(zip(map(id, named), apart([y(line.y[-1]) for line in named], HEIGHT - _BOTTOM), strict=True))
     return LineChart(
         title=title,
         x_name=x_name,
         y_name=y_name,
         x_ticks=x.ticks,
         y_ticks=y.ticks,
-        area="" if band is None else _points(x, y, [*band.x, *reversed(band.x)], [*band.low, *reversed(band.high)]),
-        middle="" if band is None else _points(x, y, band.x, band.median),
+        area="" if band is None else points(x, y, [*band.x, *reversed(band.x)], [*band.low, *reversed(band.high)]),
+        middle="" if band is None else points(x, y, band.x, band.median),
         traces=[
             Trace(
-                points=_points(x, y, line.x, line.y),
+                points=points(x, y, line.x, line.y),
                 label=line.label if line.style is None or id(line) in heights else "",
                 label_x=x(line.x[-1]) + 6,
                 label_y=heights.get(id(line), y(line.y[-1])),
@@ -153,10 +129,6 @@ def line_chart(
             for line in ordered
         ],
     )
-
-
-def _points(x: "_Axis", y: "_Axis", xs: Sequence[float], ys: Sequence[float]) -> str:
-    return " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(xs, ys, strict=True))
 
 
 def strip(
@@ -172,7 +144,7 @@ def strip(
     if not cells:
         return None
     limits = [limit for limit in (low, high) if limit is not None]
-    axis = _Axis.over([value for value, _, _ in cells] + limits, _LEFT, WIDTH - _RIGHT)
+    axis = Axis.over([value for value, _, _ in cells] + limits, _LEFT, WIDTH - _RIGHT)
     pitch = 2 * _DOT + 2
     stacks: dict[int, int] = {}
     placed = []
@@ -209,46 +181,3 @@ def strip(
         width=WIDTH,
         height=bottom + _BOTTOM,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    low: float
-    high: float
-    start: int
-    end: int
-    ticks: tuple[Tick, ...]
-
-    def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
-
-    @classmethod
-    def over(cls, values: Sequence[float], start: int, end: int) -> "_Axis":
-        """Round bounds around the values, with four to eight marks."""
-        lowest, highest = min(values), max(values)
-        span = (highest - lowest) or abs(highest) or 1.0
-        step = _round_step(span / 5)
-        low, high = floor(lowest / step + 1e-9) * step, ceil(highest / step - 1e-9) * step
-        high = high if high > low else low + step
-        digits = max(0, -floor(log10(step) + 1e-9))
-        bare = cls(low, high, start, end, ())
-        marks = (low + count * step for count in range(round((high - low) / step) + 1))
-        return cls(low, high, start, end, tuple(Tick(at=bare(mark), text=f"{mark:.{digits}f}") for mark in marks))
-
-
-def _round_step(at_least: float) -> float:
-    decade = 10.0 ** floor(log10(at_least))
-    return next(factor * decade for factor in (1, 2, 5, 10) if factor * decade >= at_least * (1 - 1e-9))
-
-
-def _apart(heights: Sequence[float], lowest: float, gap: float = 13.0) -> list[float]:
-    """The same heights, moved so that labels lie neither on each other nor below `lowest`, in the same order."""
-    order = sorted(range(len(heights)), key=heights.__getitem__)
-    moved = list(heights)
-    for above, below in pairwise(order):
-        moved[below] = max(moved[below], moved[above] + gap)
-    bound = lowest
-    for index in reversed(order):
-        moved[index] = min(moved[index], bound)
-        bound = moved[index] - gap
-    return moved

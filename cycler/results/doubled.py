@@ -18,7 +18,7 @@ but near empty a part of it is the slope of the OCV, and the two have not been e
 EDGES_MIN: Final = 2
 EDGE_S: Final = 10.0  # from when a current begins
 REAL_C_RATE: Final = 0.1
-_AT_REST: Final = frozenset({"rest", "ocv", "soak", "chamber", "contact"})
+_AT_REST: Final = frozenset({"rest", "ocv", "acir", "soak", "chamber", "contact"})
 
 
 def doubled_signs(lot: Sequence[CellRecord]) -> Mapping[PositionId, Sign]:

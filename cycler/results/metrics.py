@@ -7,7 +7,7 @@ from math import isnan
 from typing import Final
 
 from cycler.model.cell import LedgerState
-from cycler.model.results import NAS_PER_AH, StepResult, StopReason
+from cycler.model.results import CYCLER, NAS_PER_AH, StepResult, StopReason
 
 CAPACITY_TAG: Final = "cap"
 ENERGISED_RATIO: Final = 1e-5  # of rated
@@ -135,18 +135,28 @@ def rests(steps: Iterable[StepResult]) -> tuple[StepResult, ...]:
 
 
 def ocv_v(steps: Sequence[StepResult]) -> float | None:
-    """The end of the last rest."""
-    return _end_voltage_v(_last(rests(steps)))
+    """What the last valid `ocv` measured; without one, the end of the last rest."""
+    measured = _last(step for step in steps if step.ocv_v is not None and step.is_valid)
+    return _end_voltage_v(_last(rests(steps))) if measured is None else measured.ocv_v
+
+
+def acir_ohm(steps: Sequence[StepResult]) -> float | None:
+    """Of the last valid `acir`."""
+    measured = _last(step for step in steps if step.acir_ohm is not None and step.is_valid)
+    return None if measured is None else measured.acir_ohm
 
 
 def k_v_per_h(steps: Sequence[StepResult]) -> float | None:
     """Self-discharge: the fall per hour from the end of the rest tagged `ocv1` to that of the one tagged `ocv2`.
 
-    Temperature is not compensated. None where the second does not end after the first.
+    An `ocv` counts as a rest, with what it measured. Temperature is not compensated. None where the second does not end
+    after the first, or where another instrument measured it: their offsets may differ by more than a cell loses.
     """
     first, second = (_last(step for step in rests(steps) if step.tag == tag and step.is_valid) for tag in OCV_TAGS)
-    first_v, second_v = _end_voltage_v(first), _end_voltage_v(second)
-    if first is None or second is None or first_v is None or second_v is None:
+    if first is None or second is None or _instrument(first) != _instrument(second):
+        return None
+    first_v, second_v = _rested_v(first), _rested_v(second)
+    if first_v is None or second_v is None:
         return None
     apart_s = second.started_s + second.duration_s - first.started_s - first.duration_s
     return (first_v - second_v) / (apart_s / 3600) if apart_s > 0 else None
@@ -190,6 +200,14 @@ def _cycle(cycle: int, steps: Sequence[StepResult]) -> WholeCycle:
 def _last(steps: Iterable[StepResult]) -> StepResult | None:
     every = tuple(steps)
     return every[-1] if every else None
+
+
+def _rested_v(step: StepResult) -> float | None:
+    return _end_voltage_v(step) if step.ocv_v is None else step.ocv_v
+
+
+def _instrument(step: StepResult) -> str:
+    return step.measured_by or CYCLER
 
 
 def _end_voltage_v(step: StepResult | None) -> float | None:

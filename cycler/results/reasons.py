@@ -30,9 +30,12 @@ def reason(code: str) -> Reason:
     return REASONS.get(code) or Reason(words=code.lower().replace("_", " "), verdict="fail", to_do=_ASK)
 
 
-def decides_before(code: str) -> tuple[int, int]:
-    """Sort key of the codes of one cell: the heavier verdict first, then the order of `REASONS`."""
-    return _WEIGHT.index(reason(code).verdict), _RANK.get(code, len(_RANK))
+def decides_before(code: str, verdict: Verdict | None = None) -> tuple[int, int]:
+    """Sort key of the codes of one cell: the heavier verdict first, then the order of `REASONS`.
+
+    `verdict`: what the recipe has made of this code, if not what is usual.
+    """
+    return _WEIGHT.index(verdict or reason(code).verdict), _RANK.get(code, len(_RANK))
 
 
 _WEIGHT: Final[tuple[Verdict, ...]] = ("quarantine", "fail", "not-run", "retest", "pass")

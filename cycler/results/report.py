@@ -16,8 +16,9 @@ from cycler.model.results import NAS_PER_AH, CellResult, StepResult, Verdict
 from cycler.model.run import Run
 from cycler.results import words
 from cycler.results.cell_record import CellRecord
-from cycler.results.charts import Line, LineChart, Strip, line_chart, strip, thinned
+from cycler.results.charts import Line, LineChart, Strip, line_chart, strip
 from cycler.results.curves import AXES, View, band, curve, telling_steps, view_of
+from cycler.results.drawing import thinned
 from cycler.results.reasons import reason
 from cycler.results.signs import lots
 from cycler.results.tray_map import bay_maps
@@ -56,6 +57,7 @@ def render_report(cells: Sequence[JudgedCell], *, version: str, config_hash: str
         maps=bay_maps(cells),
         rows=[_row(cell) for cell in cells],
         show_grade=any(result.grade for result in results),
+        show_acir=any(result.acir_ohm is not None for result in results),
         show_first=any(result.first_cycle_efficiency is not None for result in results),
         charts=[chart for group in groups for chart in _step_charts(group, styles, several=len(groups) > 1)],
         strips=[
@@ -103,6 +105,7 @@ def _row(cell: JudgedCell) -> dict[str, str | None]:
         "first": _number(result.first_cycle_efficiency, 2, 100),
         "efficiency": _number(result.cycle_efficiency_ratio, 2, 100),
         "dcir": _number(result.dcir_ohm, 2, 1000),
+        "acir": _number(result.acir_ohm, 3, 1000),
         "ocv": _number(result.ocv_v, 4),
         "energy_in": _number(result.energy_in_wh, 2),
         "energy_out": _number(result.energy_out_wh, 2),

@@ -67,7 +67,7 @@ def judged_cell(record: CellRecord, signs: Sequence[Sign] = ()) -> JudgedCell:
     own = _codes_of_metrics(record.cell_type, found, steps) if outcome.ended == "completed" else _code_of_end(outcome)
     if any(sign.code == "STATE_CONTRADICTED" for sign in signs):  # what two cells take does not leak away
         own = [code for code in own if code != "SELF_DISCHARGE"]
-    codes = _ordered([*own, *(sign.code for sign in signs)])
+    codes = _ordered([*own, *(sign.code for sign in signs)], outcome)
     verdict = _verdict(record, codes)
     result = CellResult(
         cell=record.cell.cell_id,
@@ -77,6 +77,7 @@ def judged_cell(record: CellRecord, signs: Sequence[Sign] = ()) -> JudgedCell:
         grade=_grade(record.cell_type, found) if verdict == "pass" else None,
         reason_codes=codes,
         cycle_efficiency_ratio=metrics.cycle_efficiency_ratio(steps, record.cell.state, record.earlier),
+        acir_ohm=metrics.acir_ohm(steps),
         ocv_v=metrics.ocv_v(steps),
         end_voltage_v=metrics.end_voltage_v(steps),
         energy_in_wh=metrics.energy_in_wh(steps),
@@ -109,13 +110,13 @@ def limit_code(metric: str, value: float, band: Band) -> str | None:
 
 
 def _believed(signs: Sequence[Sign]) -> tuple[Sign, ...]:
-    """A leak warms a cell: that is all that its temperature says. What is no cell of the lot rests differently."""
+    """A leak warms a cell: that is all that its temperature says. What is no cell of the lot does all differently."""
     codes = {sign.code for sign in signs}
     void: set[str] = set()
     if "SELF_DISCHARGE" in codes:
         void |= {"TEMPERATURE", *HEAT_TRIPS}
     if not codes.isdisjoint({"WRONG_CHEMISTRY", "STATE_CONTRADICTED"}):
-        void |= {"SELF_DISCHARGE", "LOW_EFFICIENCY"}
+        void |= {"SELF_DISCHARGE", "LOW_EFFICIENCY", "TEMPERATURE"}
     return tuple(sign for sign in signs if sign.code not in void)
 
 
@@ -140,9 +141,11 @@ def _codes_of_metrics(cell_type: CellType, found: Mapping[str, float | None], st
     return codes
 
 
-def _ordered(codes: Sequence[str]) -> tuple[str, ...]:
+def _ordered(codes: Sequence[str], outcome: CellOutcome) -> tuple[str, ...]:
     """The deciding one first. A trip by heat that only the sensor saw is the sensor's."""
-    distinct = sorted(dict.fromkeys(codes), key=decides_before)
+    distinct = sorted(
+        dict.fromkeys(codes), key=lambda code: decides_before(code, outcome.verdict if code == outcome.code else None)
+    )
     if "TEMPERATURE" in distinct and distinct[0] in HEAT_TRIPS:
         distinct.sort(key=lambda code: code != "TEMPERATURE")
     return tuple(distinct)
@@ -150,6 +153,8 @@ def _ordered(codes: Sequence[str]) -> tuple[str, ...]:
 
 def _verdict(record: CellRecord, codes: Sequence[str]) -> Verdict:
     outcome = record.outcome
+    if outcome.verdict is not None and codes[:1] == (outcome.code,):  # nothing heavier speaks against the cell
+        return outcome.verdict
     energised = outcome.ended != "not-started" and metrics.was_energised(
         record.steps, record.cell_type.rated_capacity_ah
     )
