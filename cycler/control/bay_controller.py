@@ -6,7 +6,10 @@ from cycler.contract.sweep import ChannelId, Sweep
 from cycler.control.channel_controller import ChannelController
 from cycler.control.contact_round import ContactRound, Verdicts
 from cycler.control.device_loop import DeviceLoop
+from cycler.control.holds import Holds
+from cycler.control.machine_events import OrderDue
 from cycler.control.outbox import Command
+from cycler.control.outputs import BayOutputs
 from cycler.control.presses import Presses
 from cycler.control.rack_log import RackLog
 from cycler.model.rack import Bay, PositionId
@@ -33,6 +36,8 @@ class BayController:
         *,
         loops: Mapping[str, DeviceLoop],
         presses: Presses,
+        holds: Holds,
+        outputs: BayOutputs | None,
         rack_log: RackLog,
         on_change: Callable[[], None],
     ) -> None:
@@ -43,6 +48,9 @@ class BayController:
         self._bay = bay
         self._loops = loops
         self._presses = presses
+        self._holds = holds
+        self._outputs = outputs
+        self._setting: str | None = None  # the step whose outputs are set, or about to be
         self._log = rack_log
         self._on_change = on_change
         self._controllers: dict[PositionId, ChannelController] = {}
@@ -73,8 +81,24 @@ class BayController:
         self._go_on()
         self._on_change()
 
+    def on_order(self, due: OrderDue) -> None:
+        """A step that has set outputs is over for all cells as soon as it is for one of them."""
+        if self._setting is not None and (due.step.path != self._setting or due.first_phase == 0):
+            self._give_back()
+
+    def allows(self) -> bool:
+        """Not while outputs may be set that a current must not meet."""
+        return self._outputs is None or self._outputs.are_safe
+
+    def order_withheld(self) -> None:
+        """What had to wait for the outputs goes out."""
+        for each in self._controllers.values():
+            self._post(each, each.order_withheld())
+
     def on_over(self) -> None:
         """The run of one of the cells is over: nobody has to wait for it any more."""
+        if self._setting is not None:
+            self._give_back()
         self._go_on()
         self._on_change()
 
@@ -98,8 +122,41 @@ class BayController:
             while self._due:
                 self._due = False
                 self._leave_barrier()
+                self._leave_holds()
+                self._set_outputs()
         finally:
             self._busy = False
+
+    def _leave_holds(self) -> None:
+        running = [each for each in self._controllers.values() if each.machine.over is None]
+        for each, text in list(self._holds.released(running)):
+            each.record("hold.released", text=text)
+            self._post(each, each.release("completed", text))
+
+    def _set_outputs(self) -> None:
+        """Once all cells that run have come to a step that sets some."""
+        running = [each for each in self._controllers.values() if each.machine.over is None]
+        steps = [each.machine.step if each.machine.held else None for each in running]
+        step = steps[0] if steps else None
+        if self._outputs is None or self._setting is not None or step is None or step.outputs is None:
+            return
+        if any(other is None or other.path != step.path for other in steps):
+            return
+        self._setting = step.path
+        states = step.outputs.states
+        text = ", ".join(f"{name} {'on' if state else 'off'}" for name, state in states.items())
+
+        def done() -> None:
+            for each in running:
+                each.record("outputs.set", text=text)
+                self._post(each, each.release("completed", f"outputs set: {text}"))
+
+        self._outputs.ask(states, done)
+
+    def _give_back(self) -> None:
+        self._setting = None
+        if self._outputs is not None:
+            self._outputs.give_back()
 
     def _leave_barrier(self) -> None:
         # The last of a device's channels is the last to get there: asked first, it spares asking all for each of them.
@@ -229,4 +286,6 @@ def _subject(controller: ChannelController) -> ContactSubject:
         channel=capabilities.range,
         rule=rule,
         bipolar_sense=capabilities.bipolar_sense,
+        last_ocv_v=controller.cell.last_ocv_v,
+        polarity_proven=controller.cell.polarity is not None,
     )

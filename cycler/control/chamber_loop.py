@@ -5,7 +5,7 @@ from collections.abc import Callable
 from math import isnan
 
 from cycler.contract.devices import ChamberDriver, ChamberReading
-from cycler.contract.errors import DeviceError, LinkError
+from cycler.contract.errors import DeviceError, LinkError, ProtocolError
 from cycler.control.beat import Beat
 from cycler.control.patience import Patience
 from cycler.control.rack_log import RackLog
@@ -97,7 +97,7 @@ class ChamberLoop:
                 self._take(await self._driver.read())
                 await self._set()
                 self._patience.heard_s = clock()
-            except LinkError as error:
+            except (LinkError, ProtocolError) as error:
                 self._patience.bear(error)
 
     def lose(self, error: DeviceError) -> None:

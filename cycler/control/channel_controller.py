@@ -1,5 +1,6 @@
 """One cell's run on one channel: feeds the step machine, turns what it asks for into orders, and records the rest."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import nan
@@ -13,6 +14,7 @@ from cycler.contract.sweep import ChannelId, Sweep
 from cycler.control.machine_events import (
     EdgeDue,
     LatchPassed,
+    LoopLeft,
     MachineEvent,
     OrderDue,
     PhaseHeld,
@@ -22,14 +24,38 @@ from cycler.control.machine_events import (
     StepEnded,
     StepEntered,
     Tripped,
+    VariablesSet,
 )
 from cycler.control.order_builder import order_for
 from cycler.control.outbox import Command, Off, Step
 from cycler.control.step_machine import StepMachine
+from cycler.model.alarm import AlarmCode
 from cycler.model.cell import Cell, LedgerState
 from cycler.model.rack import PositionId
 from cycler.model.results import NAS_PER_AH, CellOutcome, Event, Sample, StopReason
+from cycler.recipe.plan import one_order
 from cycler.record.recorder import Recorder
+
+
+class Turns(Protocol):
+    """Who lets the cells of one device pulse one after the other."""
+
+    def on_held(self, controller: "ChannelController") -> None:
+        """The cell waits for its turn, or has had it."""
+
+    def allows(self, controller: "ChannelController") -> bool:
+        """Whether its output may be switched on now."""
+
+    def on_change(self) -> None:
+        """Something has happened to a cell of the device."""
+
+
+class Meters(Protocol):
+    """Who measures cells at rest."""
+
+    def on_held(self, controller: "ChannelController") -> None:
+        """The cell waits for being measured."""
+
 
 EventValue = str | int | float | bool | None
 
@@ -45,6 +71,12 @@ class Beside(Protocol):
 
     def on_over(self) -> None:
         """Nobody has to wait for it any more."""
+
+    def on_order(self, due: OrderDue) -> None:
+        """It is about to be ordered something else."""
+
+    def allows(self) -> bool:
+        """Whether an output may be switched on now."""
 
 
 class ChannelController:
@@ -64,6 +96,8 @@ class ChannelController:
         utcnow: Callable[[], datetime],
         on_closed: Callable[[], None],
         beside: Beside | None = None,
+        turns: Turns | None = None,
+        meters: Meters | None = None,
     ) -> None:
         """`row` is the channel's place in its device's sweeps, `handle` the recorder's name for this cell's samples.
 
@@ -83,13 +117,17 @@ class ChannelController:
         self._utcnow = utcnow
         self._on_closed = on_closed
         self._beside = beside
-        self._started_utc = utcnow()
+        self._turns = turns
+        self._meters = meters
+        self._withheld: OrderDue | None = None  # until the pulse of another cell is over, or its bay allows a current
+        self._started_s = asyncio.get_running_loop().time()
         self._given: Step | None = None  # the order that the machine waits for, or that is in force
+        self._tells_orders = True  # the last one is on record
         self._was_energised = False  # at least by an order
 
     def start(self, taken_s: float, *, voltage_v: float) -> Sequence[Command]:
         """Begin the run at this time of the loop's clock, with the cell's voltage at rest."""
-        self._started_utc = self._utcnow()
+        self._started_s = taken_s
         self.record("cell.started")
         return self.on_events(self.machine.start(taken_s, voltage_v=voltage_v))
 
@@ -127,20 +165,33 @@ class ChannelController:
                         },
                     )
                 case OrderDue():
-                    commands.append(self._order(event))
+                    if self._beside is not None:
+                        self._beside.on_order(event)
+                    commands.extend(self._order_when_allowed(event))
                 case LatchPassed():
                     if self.ledger == "filled":
                         self._enter_ledger("precharged")
+                case VariablesSet(values=values, text=text):
+                    self.record("variables.set", text=text, data=dict(values))
+                case LoopLeft(loop=loop, turns=turns, text=text):
+                    self.record("loop.left", text=text, data={"loop": loop, "turns": turns})
                 case PhaseHeld():
-                    if self._beside is not None:
+                    if self._turns is not None and self.machine.step is not None and self.machine.step.pulses:
+                        self._turns.on_held(self)
+                    elif self._meters is not None and self.machine.step is not None and self.machine.step.meter:
+                        self._meters.on_held(self)
+                    elif self._beside is not None:
                         self._beside.on_held()
                 case Tripped(code=code, text=text):
                     self.record("protection.tripped", code=str(code.value), text=text)
-                case RunOver(end=end, code=code, text=text):
+                case RunOver():
+                    self._withheld = None
                     commands.append(Off(channel=self.channel))
-                    self._run_over(end, code, text)
+                    self._run_over(event)
         if self.machine.closed:
             self._on_closed()
+        if self._turns is not None and events:
+            self._turns.on_change()
         return commands
 
     def record_sample(self) -> None:
@@ -181,6 +232,8 @@ class ChannelController:
     def on_applied(self, answer: ApplyResult) -> Sequence[Command]:
         """The device's answer to the last order."""
         if isinstance(answer, Applied):
+            if not self._tells_orders:
+                return ()
             phase = answer.phases[0]
             self.record(
                 "order.applied",
@@ -197,13 +250,23 @@ class ChannelController:
 
     def order_again(self) -> Sequence[Command]:
         """The last order once more, because the wire has lost it: nothing where only its answer was lost."""
-        return (self._given,) if self._given is not None and self.machine.awaits_order else ()
+        is_lost = self._given is not None and self._withheld is None and self.machine.awaits_order
+        return (self._given,) if self._given is not None and is_lost else ()
+
+    def order_withheld(self) -> Sequence[Command]:
+        """The order that had to wait for something else in its bay or device; nothing where none did, or still has to."""
+        due, self._withheld = self._withheld, None
+        return () if due is None else self._order_when_allowed(due)
 
     def stop(
         self, reason: StopReason, text: str, *, end: RunEnd = "stopped", code: str | None = None
     ) -> Sequence[Command]:
         """End the run from outside; nothing happens where it is over."""
         return self.on_events(self.machine.stop(reason, text, end=end, code=code))
+
+    def trip(self, code: AlarmCode, text: str) -> Sequence[Command]:
+        """End the run by a protection that needs more than this channel's present reading."""
+        return self.on_events(self.machine.trip(code, text))
 
     def release(self, reason: StopReason, text: str) -> Sequence[Command]:
         """Let a held phase go; nothing happens where none is held."""
@@ -223,20 +286,43 @@ class ChannelController:
         return self.machine.closed
 
     @property
+    def is_at_rest(self) -> bool:
+        """Its relay is open, and no order is on its way that closes it."""
+        machine, given = self.machine, self._given
+        if machine.over is not None:
+            return machine.closed
+        closes = given is not None and given.order.energises and self._withheld is None and machine.awaits_order
+        return not closes and (machine.phase is None or machine.phase.direction == "rest")
+
+    @property
     def order(self) -> Order | None:
         """The last one given."""
         return None if self._given is None else self._given.order
+
+    def _order_when_allowed(self, due: OrderDue) -> Sequence[Command]:
+        """Where another cell of the device pulses, or the bay allows no current, it goes on resting until it may."""
+        phases = one_order(due.variant.phases, due.first_phase, self.capabilities.phases_max)
+        energises = any(phase.direction != "rest" for phase in phases)
+        turn = self._turns is None or self._turns.allows(self)
+        if energises and not (turn and (self._beside is None or self._beside.allows())):
+            self._withheld = due
+            return ()
+        return (self._order(due),)
 
     def _order(self, due: OrderDue) -> Step:
         order_id = self._recorder.next_order_id()
         self.machine.ordered(order_id)
         order = order_for(due, order_id, self.capabilities.range, phases_max=self.capabilities.phases_max)
-        self.record("order.given", data={"order": order_id, "id": due.step.step_id, "phase": due.first_phase})
+        # The later orders of a train follow from its first one: its step and its readings tell them.
+        self._tells_orders = due.step.train is None or due.first_phase == 0
+        if self._tells_orders:
+            self.record("order.given", data={"order": order_id, "id": due.step.step_id, "phase": due.first_phase})
         self._given = Step(channel=self.channel, order=order)
         self._was_energised = self._was_energised or order.energises
         return self._given
 
-    def _run_over(self, end: RunEnd, code: str | None, text: str) -> None:
+    def _run_over(self, over: RunOver) -> None:
+        end = over.end
         to_state = self.machine.plan.to_state
         if end == "completed" and to_state is not None and to_state != self.ledger:
             self._enter_ledger(to_state)
@@ -245,11 +331,12 @@ class ChannelController:
             cell=self.cell.cell_id,
             position=self.position,
             ended="not-started" if refused and not self._was_energised else "stopped" if end == "held" else end,
-            code=code,
-            detail=text,
+            code=over.code,
+            detail=over.text,
+            verdict=over.verdict,
             state=self.ledger,
         )
-        self.record("cell.ended", code=code, text=text, data={"end": end})
+        self.record("cell.ended", code=over.code, text=over.text, data={"end": end})
         self.outcome = outcome
         self._recorder.outcome(outcome)
         if self._beside is not None:
@@ -263,11 +350,10 @@ class ChannelController:
         self, event: str, *, code: str | None = None, text: str = "", data: dict[str, EventValue] | None = None
     ) -> None:
         """Something has happened to this cell."""
-        now = self._utcnow()
         self._recorder.event(
             Event(
-                utc=now,
-                elapsed_s=(now - self._started_utc).total_seconds(),
+                utc=self._utcnow(),
+                elapsed_s=round(asyncio.get_running_loop().time() - self._started_s, 6),
                 event=event,
                 cell_id=self.cell.cell_id,
                 position=self.position,

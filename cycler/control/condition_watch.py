@@ -5,13 +5,15 @@ that the step machine needs no judgement while a reading stays inside them.
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import inf, nextafter
+from math import inf, isnan, nan, nextafter
+from operator import attrgetter
 from typing import Literal
 
 from cycler.contract.order import Direction
 from cycler.contract.sweep import Regulation
+from cycler.control.tagged import Tags
 from cycler.model.results import NAS_PER_AH
 from cycler.recipe.plan import Comparison, Condition
 
@@ -33,6 +35,7 @@ class Now:
     """A step's present reading in the words of conditions. Current, capacity and energy along the step's direction."""
 
     direction: Direction = "rest"
+    both_ways: bool = False  # capacity and energy count charge and discharge together
     time: float = 0.0
     total_time: float = 0.0
     voltage: float = 0.0
@@ -92,24 +95,49 @@ class ConditionWatch:
     def __init__(
         self,
         condition: Condition,
-        values: Sequence[float],
         *,
         tapers: bool,
         at_window_s: float,
+        tags: Tags | None = None,
+        variables: Mapping[str, float] | None = None,
         state: WatchState | None = None,
     ) -> None:
-        """`values` are the bounds of the tests, tags resolved; `tapers`: the step holds a voltage."""
+        """`tapers`: the step holds a voltage. Tags and variables stay as they are for as long as it watches."""
+        variables = variables or {}
         self.condition = condition
-        self.values = tuple(values)
         self.state = state or WatchState()
-        self._tests = tuple(
-            (test, _RELATIONS[test.relation], value) for test, value in zip(condition.tests, values, strict=True)
+        tests = [(test, _RELATIONS[test.relation], _bound(test, tags or {})) for test in condition.tests]
+        settled = [
+            relation(variables.get(test.variable, nan), value) for test, relation, value in tests if test.variable
+        ]
+        self.lacks_a_value = any(
+            isnan(value) or (test.variable is not None and test.variable not in variables) for test, _, value in tests
         )
+        self._may_hold = all(settled)
+        self._tests = tuple(test for test in tests if test[0].variable is None)
         self._taper_value = next((value for test, _, value in self._tests if tapers and is_taper(test)), None)
         self._at_window_s = at_window_s
-
-    def judge(self, now: Now) -> Judgement | None:
+        self.judge: Callable[[Now], Judgement | None] = self._compiled()
         """None: not, or not yet. Call with fresh valid readings only, oldest first."""
+
+    def _compiled(self) -> Callable[[Now], Judgement | None]:
+        """Nearly always the first test is false, and nothing else needs to be asked."""
+        judge, state = self._judge, self.state
+        if self._taper_value is not None or self.condition.window == "at" or not (self._tests and self._may_hold):
+            return judge
+        test, relation, value = self._tests[0]
+        value_of = attrgetter(test.quantity)
+
+        def quickly(now: Now) -> Judgement | None:
+            if relation(value_of(now), value):
+                return judge(now)
+            if state.count:
+                state.count = 0
+            return None
+
+        return quickly
+
+    def _judge(self, now: Now) -> Judgement | None:
         condition, state = self.condition, self.state
         if condition.window == "at":
             return self._judge_once(now)
@@ -147,6 +175,8 @@ class ConditionWatch:
         if state.count:
             quiet.never()
             return
+        if not self._may_hold:
+            return
         if self._taper_value is not None and now.regulation != "cv":
             _narrow_to_band(now, quiet)
         for test, relation, value in self._tests:
@@ -161,7 +191,9 @@ class ConditionWatch:
         return self.state.count > 0
 
     def _holds(self, now: Now) -> bool:
-        return all(relation(getattr(now, test.quantity), value) for test, relation, value in self._tests)
+        return self._may_hold and all(
+            relation(getattr(now, test.quantity), value) for test, relation, value in self._tests
+        )
 
     def _judge_once(self, now: Now) -> Judgement | None:
         if self.state.judged or now.time < self.condition.window_s:
@@ -187,6 +219,13 @@ def _narrow_to_band(now: Now, quiet: Quiet) -> None:
         quiet.v_hi = min(quiet.v_hi, nextafter(now.band_v_lo, -inf))
     else:
         quiet.v_lo = max(quiet.v_lo, nextafter(now.band_v_hi, inf))
+
+
+def _bound(test: Comparison, tags: Tags) -> float:
+    """NaN where it refers to a tag without a valid result."""
+    if test.of_tag is None:
+        return test.value
+    return test.value * tags.get(test.of_tag, {}).get("energy" if test.quantity == "energy" else "capacity", nan)
 
 
 def is_taper(test: Comparison) -> bool:
@@ -216,10 +255,10 @@ def _narrow(test: Comparison, value: float, now: Now, quiet: Quiet) -> None:
         case "total_time":
             if rising:
                 quiet.time_due_s = min(quiet.time_due_s, now.time + value - now.total_time)
-        case "capacity" if now.direction != "rest":
+        case "capacity" if now.direction != "rest" and not now.both_ways:
             if rising:
                 quiet.moved_due_nas = min(quiet.moved_due_nas, now.entry_moved_nas + value * NAS_PER_AH)
-        case "energy" if now.direction != "rest":
+        case "energy" if now.direction != "rest" and not now.both_ways:
             if rising:
                 quiet.moved_due_nws = min(quiet.moved_due_nws, now.entry_moved_nws + value * NAS_PER_AH)
         case _:

@@ -8,11 +8,14 @@ from math import inf, isnan
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.contract.sweep import Sweep
+from cycler.control.arithmetic import NoValueError, value_of
 from cycler.control.condition_watch import Now
+from cycler.control.loop_exits import LoopExits
 from cycler.control.machine_events import (
     KEEP,
     EdgeDue,
     LatchPassed,
+    LoopLeft,
     MachineEvent,
     OrderDue,
     RunEnd,
@@ -20,15 +23,17 @@ from cycler.control.machine_events import (
     StepEnded,
     StepEntered,
     Tripped,
+    VariablesSet,
 )
-from cycler.control.program_cursor import Cursor, step_at, variant_at
-from cycler.control.progress import Awaited, Ended, StepProgress
+from cycler.control.program_cursor import Cursor, destination, following, step_at, variant_at
+from cycler.control.progress import Awaited, Ended, LastSeen, StepProgress
 from cycler.control.standing import Standing
 from cycler.control.step_in_force import StepInForce
 from cycler.control.step_results import step_result
 from cycler.model.alarm import AlarmCode
-from cycler.model.results import Counters, Sample, StopReason
-from cycler.recipe.plan import Plan
+from cycler.model.results import Counters, PulseReading, Sample, StopReason, Verdict
+from cycler.recipe.plan import Outcome, Plan, PlanStep, StopRule
+from cycler.recipe.words import in_words
 
 CONTACT_LOOKS = 5  # readings of a step's current that are asked for the contacts; slower devices take some to regulate
 
@@ -36,7 +41,7 @@ CONTACT_LOOKS = 5  # readings of a step's current that are asked for the contact
 class Course(Standing):
     """Asks for orders, enters the steps whose orders are in force, and closes them with their numbers."""
 
-    __slots__ = ("_order_s_max", "_phases_max")
+    __slots__ = ("_order_s_max",)
 
     def __init__(
         self,
@@ -50,8 +55,14 @@ class Course(Standing):
         order_s_max: float = 30.0,
     ) -> None:
         """`order_s_max`: an order that is not in force by then never will be."""
-        super().__init__(plan, channel, temperature_measured=temperature_measured, sweep_s=sweep_s, gap_s_max=gap_s_max)
-        self._phases_max = phases_max
+        super().__init__(
+            plan,
+            channel,
+            temperature_measured=temperature_measured,
+            phases_max=phases_max,
+            sweep_s=sweep_s,
+            gap_s_max=gap_s_max,
+        )
         self._order_s_max = order_s_max
 
     def _go_on(self, cursor: Cursor | None, events: list[MachineEvent], *, first_phase: int = 0) -> None:
@@ -69,7 +80,7 @@ class Course(Standing):
 
     def _await(self, cursor: Cursor, first_phase: int) -> Sequence[MachineEvent]:
         """Ask for the order of what comes next; guards allow both steps until it is in force."""
-        self._run.awaited = Awaited(cursor, first_phase, self._taken_s, (self.voltage_v, self.current_a))
+        self._run.awaited = Awaited(cursor, first_phase, self._taken_s, self._seen)
         self._arm_guards()
         self._narrow()
         program = self._plan.program
@@ -83,22 +94,23 @@ class Course(Standing):
         return (due,)
 
     def _enter(
-        self, awaited: Awaited, sweep: Sweep, row: int, before: tuple[float, float], events: list[MachineEvent]
+        self, awaited: Awaited, sweep: Sweep, row: int, before: LastSeen, events: list[MachineEvent]
     ) -> StepInForce:
         """The awaited order is in force: a new step has begun, or the next phase of this one. The reading is kept."""
         run = self._run
         run.awaited = None
         self._order_id = awaited.order_id
+        edge = self._edge_from(awaited, before)
         time_s = sweep.step_time_s[row]
         if awaited.first_phase and self._step is not None:
             self._phase_offset_s = self.step_time_s - time_s
             self._step.progress.order_phase = awaited.first_phase
-            self._step.enter_phase(awaited.first_phase, self._edge_from(awaited, before), started_s=self.step_time_s)
+            self._step.enter_phase(awaited.first_phase, self._in_step(edge), started_s=self.step_time_s)
             self._arm_guards()
             self._keep(events)
             return self._step
         if self._step is not None:
-            self._close_step(self._step, before, events)
+            self._close_step(self._step, before, events, pulse_end=edge)
         run.step_count += 1
         run.step = StepProgress(
             cursor=awaited.cursor,
@@ -115,26 +127,83 @@ class Course(Standing):
         self.step_time_s = time_s
         self._phase_offset_s = 0.0
         self.temperature_degc_max = -inf if isnan(self.temperature_degc) else self.temperature_degc
+        missing = self._assign(step_at(self._plan.program, awaited.cursor))
         step = self._settle_in(run.step, Now())
         self._arm_guards()
-        run.count_cycle(step.plan_step.step_type)
+        run.count_cycle(step.counts_as)
         events.append(StepEntered(step=step.plan_step, step_count=run.step_count))
         events.append(self._edge(run.step.entry, self.voltage_v, self.current_a))
         self._keep_next()
-        step.enter_phase(0, self._edge_from(awaited, before), started_s=0.0)
+        step.enter_phase(0, self._in_step(edge), started_s=0.0)
         if step.plan_step.ledger_phase == "formed":
             self._pass_latch(events)
-        if step.lacks_a_tag:
-            text = "a condition refers to a tagged step that has no valid result"
-            self._finish("hold", text, "held", None, events)
+        if step.plan_step.assignments and missing is None:
+            events.append(self._variables_set(step.plan_step))
+        if missing is None and step.lacks_a_value:
+            missing = "a condition refers to a tagged step that has no valid result, or to a variable that was not set"
+        if missing is not None:
+            self._finish("hold", missing, "held", None, events)
         return step
 
-    def _edge_from(self, awaited: Awaited, before: tuple[float, float]) -> tuple[float, float]:
-        """Voltage and current on the near side of the edge that this reading is behind.
+    def _assign(self, plan_step: PlanStep) -> str | None:
+        """Work out what the step sets, from numbers that are final by now. Returns why that cannot be done."""
+        run = self._run
+        for assignment in plan_step.assignments:
+            try:
+                run.variables[assignment.variable] = value_of(assignment, run.variables, run.tags)
+            except NoValueError as error:
+                return f"{assignment.text}: {error}"
+        return None
+
+    def _variables_set(self, plan_step: PlanStep) -> VariablesSet:
+        """As people know them."""
+        known = [(each, self._run.variables[each.variable] / each.unit_si) for each in plan_step.assignments]
+        return VariablesSet(
+            values={each.variable: value for each, value in known},
+            text=", ".join(f"{each.variable} = {in_words(value, each.unit)}" for each, value in known),
+        )
+
+    def _lead_on(self, step: StepInForce, outcome: Outcome | None, events: list[MachineEvent]) -> None:
+        """To where this end of the step leads; None: to what follows it. Loops whose turn ends with it are asked."""
+        exits = LoopExits(step=step.plan_step, elapsed_s=self.elapsed_s, variables=self._run.variables)
+        program, cursor = self._plan.program, step.progress.cursor
+        if outcome is None:
+            to = following(program, cursor, exits.ask, self.elapsed_s)
+        else:
+            to = destination(program, cursor, outcome, exits.ask, self.elapsed_s)
+        events.extend(LoopLeft(loop=each.loop, turns=each.turns, text=each.text) for each in exits.found)
+        last = exits.found[-1] if exits.found else None
+        if last is not None and last.kind == "fail":
+            self._finish("fail", last.text, "failed", last.code, events)
+        elif last is not None and last.kind == "hold":
+            self._finish("hold", last.text, "held", None, events)
+        else:
+            self._go_on(to, events)
+
+    def _stop_by_recipe(self, stop: StopRule, events: list[MachineEvent]) -> None:
+        """The verdict is the recipe's."""
+        if stop.code is None:
+            self._go_on(None, events)
+        else:
+            text = f"the recipe stops with {stop.verdict} for {stop.code}"
+            self._finish("completed", text, "failed", stop.code, events, verdict=stop.verdict)
+
+    @property
+    def _seen(self) -> LastSeen:
+        """The reading taken last."""
+        return LastSeen(self.voltage_v, self.current_a, self._taken_s)
+
+    def _in_step(self, seen: LastSeen) -> PulseReading:
+        """In the time of the step; negative for what was seen before it."""
+        time_s = self.step_time_s - (self._taken_s - seen.taken_s)
+        return PulseReading(time_s=time_s, voltage_v=seen.voltage_v, current_a=seen.current_a)
+
+    def _edge_from(self, awaited: Awaited, before: LastSeen) -> LastSeen:
+        """What was seen on the near side of the edge that this reading is behind.
 
         The reading before it may be behind it, too: a set-point device works before it says that it has its order.
         """
-        is_behind = abs(self.current_a - before[1]) < abs(before[1] - awaited.before[1])
+        is_behind = abs(self.current_a - before.current_a) < abs(before.current_a - awaited.before.current_a)
         return awaited.before if is_behind else before
 
     def _judge_latch(self, step: StepInForce, events: list[MachineEvent]) -> None:
@@ -158,11 +227,20 @@ class Course(Standing):
         if step is not None and step.ended is None:
             step.ended = Ended(reason, text, self.step_time_s, self.voltage_v, self.current_a)
 
-    def _finish(self, reason: StopReason, text: str, end: RunEnd, code: str | None, events: list[MachineEvent]) -> None:
+    def _finish(
+        self,
+        reason: StopReason,
+        text: str,
+        end: RunEnd,
+        code: str | None,
+        events: list[MachineEvent],
+        *,
+        verdict: Verdict | None = None,
+    ) -> None:
         self._see_end(reason, text)
         self._run.over = end
         self._run.awaited = None
-        events.append(RunOver(end=end, code=code, text=text))
+        events.append(RunOver(end=end, code=code, text=text, verdict=verdict))
         self._narrow()
 
     def _finish_by_trip(self, code: AlarmCode, text: str, events: list[MachineEvent]) -> None:
@@ -170,21 +248,24 @@ class Course(Standing):
         reason_code = "SENSE_OPEN" if code is AlarmCode.SENSE_OPEN else f"TRIP_{code.value}"
         self._finish("trip", text, "tripped", reason_code, events)
 
-    def _close_run(self, before: tuple[float, float]) -> Sequence[MachineEvent]:
+    def _close_run(self, before: LastSeen) -> Sequence[MachineEvent]:
         self._run.closed = True
         self.wants_fast = False
         events: list[MachineEvent] = []
         if self._step is not None:
-            self._close_step(self._step, before, events)
+            self._close_step(self._step, before, events, pulse_end=before)
         return events
 
-    def _close_step(self, step: StepInForce, before: tuple[float, float], events: list[MachineEvent]) -> None:
+    def _close_step(
+        self, step: StepInForce, before: LastSeen, events: list[MachineEvent], *, pulse_end: LastSeen
+    ) -> None:
         """Its numbers, once and for all, behind a sample that agrees with them.
 
         That shows the cell as the step's last reading saw it, and all that has flowed until now.
         """
         if not self._is_kept:
-            events.append(self._edge(self.counters, *before))
+            events.append(self._edge(self.counters, before.voltage_v, before.current_a))
+        step.end_pulse(self._in_step(pulse_end))
         result = step_result(
             self._run,
             step.progress,
@@ -193,7 +274,8 @@ class Course(Standing):
             host_nas=self._host_nas,
             counter_missing=self._counter_is_missing,
             temperature_degc_max=self.temperature_degc_max,
-            host_timed=len(step.variant.phases) == 1 or len(step.variant.phases) > self._phases_max,
+            accuracy=self._accuracy,
+            host_timed=step.host_timed,
         )
         events.append(StepEnded(result=result))
         self._run.remember(result)

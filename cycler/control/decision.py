@@ -73,7 +73,7 @@ def _meant(test: Comparison, direction: Direction, step: PlanStep) -> str | None
             return "STATE_CONTRADICTED" if direction == "discharge" else "SELF_DISCHARGE"
         case "dv":
             return "SELF_DISCHARGE"
-        case "voltage" if step.pulse is not None:
+        case "voltage" if step.pulse is not None or (step.train is not None and step.train.measures):
             return "HIGH_DCIR"
         case "voltage":
             return f"{'PRE' if step.ledger_phase == 'filled' else 'FORM'}_{'HIGH' if high else 'LOW'}"

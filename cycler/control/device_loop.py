@@ -8,7 +8,7 @@ import structlog
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import ApplyResult, CyclerDriver
-from cycler.contract.errors import DeviceError, DeviceFault, LinkError
+from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from cycler.contract.sweep import ChannelId, Sweep
 from cycler.control.beat import Beat
 from cycler.control.channel_controller import ChannelController
@@ -16,7 +16,9 @@ from cycler.control.machine_events import RunEnd
 from cycler.control.outbox import Command, Off, Outbox
 from cycler.control.patience import Patience
 from cycler.control.standing import CALM_SWEEP_S
+from cycler.control.standstill import Standstill
 from cycler.control.step_machine import KEPT, NOTHING
+from cycler.model.alarm import AlarmCode
 from cycler.model.results import StopReason
 from cycler.record.recorder import Recorder
 
@@ -57,6 +59,7 @@ class DeviceLoop:
         self._doubted: frozenset[ChannelId] = frozenset()  # outputs that are on although the device says they are off
         self.unopened: frozenset[ChannelId] = frozenset()  # may be on, and nothing has opened them yet
         self._undelivered: list[ChannelController] = []  # whose orders the wire has lost
+        self._standstill: Standstill  # from `prepare` on
         self._outbox = Outbox(
             driver,
             recorder,
@@ -109,6 +112,7 @@ class DeviceLoop:
         capabilities = self.driver.capabilities
         self.sweep_s = min(max(self.sweep_s, capabilities.sweep_time_s), capabilities.idle_s_max)
         self.patience.expect_every(self.sweep_s)
+        self._standstill = Standstill(capabilities.range)
         fast_s = max(FAST_S, 1.5 * capabilities.sweep_time_s)
         calm_s = min(CALM_SWEEP_S, capabilities.idle_s_max)
         self._beat = Beat(period_s=self.sweep_s, fast_s=fast_s, calm_s=calm_s, offset_s=self._offset_s)
@@ -149,7 +153,7 @@ class DeviceLoop:
             await self._beat.next()
             try:
                 sweeps = await self.driver.read()
-            except LinkError as error:
+            except (LinkError, ProtocolError) as error:
                 self.patience.bear(error)
                 self._beat.hurry(fast=True)  # its watchdog has not heard of us either
                 continue
@@ -180,6 +184,11 @@ class DeviceLoop:
                 self._alert.discard(controller)
             else:
                 self._alert.add(controller)
+        if sweep.taken_s >= self._standstill.due_s:
+            frozen = dict(self._standstill.look(sweep, self._rated_ah))
+            for controller in self._controllers if frozen else ():
+                if controller.row in frozen:
+                    self.post(controller.trip(AlarmCode.FROZEN_VALUE, frozen[controller.row]))
         if ended:
             self._controllers = [controller for controller in self._controllers if not controller.closed]
             self._alert.intersection_update(self._controllers)
@@ -188,6 +197,10 @@ class DeviceLoop:
         calm = () if self._alert else [controller.machine.calm_until_s for controller in self._controllers]
         self._beat.calm(until_s=min(calm, default=-inf))
         self.patience.expect_every(max(self.sweep_s, self._beat.due_s() - sweep.taken_s))
+
+    def _rated_ah(self) -> dict[int, float]:
+        """Of the cells that run, by row."""
+        return {each.row: each.machine.plan.cell_type.rated_capacity_ah for each in self._controllers}
 
     def _open_strays(self, sweep: Sweep) -> bool:
         """Open what is on and should not be. Whether the next reading is wanted soon to see it open.

@@ -24,8 +24,10 @@ class ToGuard(NamedTuple):
 class GuardRail:
     """Judges every guard with each reading that is judged at all."""
 
-    def __init__(self, channel: ChannelRange, *, temperature_measured: bool) -> None:
+    def __init__(self, channel: ChannelRange, *, temperature_measured: bool, phases_max: int) -> None:
+        """`phases_max`: how many phases an order may have."""
         self._channel = channel
+        self._phases_max = phases_max
         self._temperature_measured = temperature_measured
         self._lower_armed = True
         self._watches: list[GuardWatch] = []
@@ -116,4 +118,5 @@ class GuardRail:
             temperature_measured=self._temperature_measured,
             lower_armed=self._lower_armed,
             first_phase=guarded.first_phase,
+            phases_max=self._phases_max,
         )

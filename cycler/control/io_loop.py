@@ -7,7 +7,7 @@ from contextlib import suppress
 import structlog
 
 from cycler.contract.devices import DigitalIo
-from cycler.contract.errors import DeviceError, LinkError
+from cycler.contract.errors import DeviceError, LinkError, ProtocolError
 from cycler.control.beat import Beat
 from cycler.control.patience import Patience
 
@@ -63,7 +63,7 @@ class IoLoop:
                 await self._beat.next()
                 try:
                     reading = await self._driver.read()
-                except LinkError as error:
+                except (LinkError, ProtocolError) as error:
                     self._patience.bear(error)
                     self._beat.hurry(fast=True)
                     continue
@@ -83,6 +83,11 @@ class IoLoop:
                 await self._driver.make_safe()
             except DeviceError as error:
                 log.error("io.not_safe", device=self.device, reason=str(error))
+
+    @property
+    def outputs_safe(self) -> Mapping[str, bool]:
+        """The state of each output in which it does no harm."""
+        return self._driver.capabilities.outputs_safe
 
     async def write(self, outputs: Mapping[str, bool]) -> None:
         """Set outputs; from then on they are watched, but not while they are on their way."""

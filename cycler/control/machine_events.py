@@ -1,10 +1,11 @@
 """What the step machine asks for or reports. It does nothing itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from cycler.model.alarm import AlarmCode
-from cycler.model.results import Sample, StepResult
+from cycler.model.results import Sample, StepResult, Verdict
 from cycler.recipe.plan import PlanStep, StepVariant
 
 
@@ -49,6 +50,23 @@ class StepEnded:
     result: StepResult
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariablesSet:
+    """What a `set` step has worked out, each value in the unit that `text` names."""
+
+    values: Mapping[str, float]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopLeft:
+    """A loop was over by its `until`, after so many turns. `loop` is its id, else its path."""
+
+    loop: str
+    turns: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class PhaseHeld:
     """The phase in force has lasted long enough; the step goes on when the bay lets it go."""
@@ -72,13 +90,29 @@ RunEnd = Literal["completed", "failed", "tripped", "held", "stopped"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOver:
-    """Nothing follows: open the relay. The last step's `StepEnded` comes when the relay is seen open."""
+    """Nothing follows: open the relay. The last step's `StepEnded` comes when the relay is seen open.
+
+    `verdict`: what the recipe itself says of the cell.
+    """
 
     end: RunEnd
     code: str | None
     text: str
+    verdict: Verdict | None = None
 
 
-MachineEvent = OrderDue | SampleDue | EdgeDue | StepEntered | StepEnded | PhaseHeld | LatchPassed | Tripped | RunOver
+MachineEvent = (
+    OrderDue
+    | SampleDue
+    | EdgeDue
+    | StepEntered
+    | StepEnded
+    | VariablesSet
+    | LoopLeft
+    | PhaseHeld
+    | LatchPassed
+    | Tripped
+    | RunOver
+)
 
 KEEP = SampleDue()

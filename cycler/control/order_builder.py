@@ -22,7 +22,9 @@ def order_for(due: OrderDue, order_id: int, channel: ChannelRange, *, phases_max
     watched = due.step.contact_proven or not resting
     return Order(
         order_id=order_id,
-        phases=tuple(_phase(phase, rest_v=due.rest_v, last=phase is phases[-1]) for phase in phases),
+        phases=tuple(
+            _phase(phase, rest_v=due.rest_v, last=place == len(phases)) for place, phase in enumerate(phases, start=1)
+        ),
         limits=DeviceLimits(
             voltage_v_max=envelope.voltage_v_max + envelope.trip_margin_v if watched else None,
             voltage_v_min=None if lowest_v is None else lowest_v - envelope.trip_margin_v,

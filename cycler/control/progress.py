@@ -1,13 +1,17 @@
 """All that a step machine must remember to go on from any reading, apart from the present reading itself."""
 
+from typing import NamedTuple
+
 import msgspec
 
+from cycler.contract.order import Direction
 from cycler.control.condition_watch import WatchState
 from cycler.control.guard_watch import GuardState
 from cycler.control.machine_events import RunEnd
 from cycler.control.program_cursor import Cursor
-from cycler.control.pulse_meter import PulseMeter
-from cycler.model.results import NAS_PER_AH, Counters, StepResult, StopReason
+from cycler.control.pulse_meter import PulseMeter, TrainMeter
+from cycler.control.tagged import fields_of
+from cycler.model.results import Counters, MeterValue, StepResult, StopReason
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -20,13 +24,21 @@ class Ended(msgspec.Struct, frozen=True):
     current_a: float
 
 
+class LastSeen(NamedTuple):
+    """The reading before the present one; when it was taken by the loop's clock."""
+
+    voltage_v: float
+    current_a: float
+    taken_s: float
+
+
 class Awaited(msgspec.Struct, frozen=True):
     """The order that comes next; `order_id` is 0 until it has been given out. `first_phase` > 0: the step goes on."""
 
     cursor: Cursor
     first_phase: int
     since_s: float  # by the loop's clock
-    before: tuple[float, float]  # the last voltage and current when it was asked for
+    before: LastSeen  # when it was asked for
     order_id: int = 0
 
 
@@ -43,6 +55,7 @@ class StepProgress(msgspec.Struct):
     order_phase: int = 0  # the step's phase with which the order in force began
     phase: int = 0
     phase_started_s: float = 0.0
+    timed_from_s: float = 0.0  # when its duration began: in a train at its time in the table, however late it was
     held: bool = False  # the phase has lasted long enough, and waits for the bay to let it go
     highest_v: float = 0.0
     cv_since_s: float | None = None
@@ -50,6 +63,9 @@ class StepProgress(msgspec.Struct):
     gap_s: float = 0.0
     device_counted: bool = True
     pulse: PulseMeter | None = None
+    pulse_began_order: bool = True  # the host timed its edge, by an order
+    train: TrainMeter = msgspec.field(default_factory=TrainMeter)
+    metered: MeterValue | None = None
     contact_ohm: float | None = None
     contact_looks: int = 0  # how many readings of a current may still be asked for the contacts
     slope_readings: list[tuple[float, float, float]] = msgspec.field(default_factory=list)
@@ -80,22 +96,19 @@ class RunProgress(msgspec.Struct):
     lower_armed: bool = True  # the formed envelope's lower bound guards; for a plan with a latch, from a voltage on
     guards: dict[int, GuardState] = msgspec.field(default_factory=dict)
     climate: Climate | None = None  # None: nobody keeps one
-    tags: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)  # last valid Ah and Wh
+    tags: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)  # what the last valid step with each gave
+    variables: dict[str, float] = msgspec.field(default_factory=dict)  # in V, A, s, K and their products
 
-    def count_cycle(self, step_type: str) -> None:
-        """A step of this type begins."""
-        if step_type == "charge":
+    def count_cycle(self, direction: Direction) -> None:
+        """A step begins that counts, and as a whole goes in this direction; `rest` for one that does not count."""
+        if direction == "charge":
             self.cycle += self.discharged_since_charge
             self.discharged_since_charge = False
-        elif step_type == "discharge":
+        elif direction == "discharge":
             self.discharged_since_charge = True
 
     def remember(self, result: StepResult) -> None:
         """What later steps may refer to by the step's tag."""
         if result.tag is None or not result.is_valid:
             return
-        moved = result.moved
-        if result.step_type == "discharge":
-            self.tags[result.tag] = moved.discharged_nas / NAS_PER_AH, moved.discharged_nws / NAS_PER_AH
-        else:
-            self.tags[result.tag] = moved.charged_nas / NAS_PER_AH, moved.charged_nws / NAS_PER_AH
+        self.tags[result.tag] = fields_of(result)

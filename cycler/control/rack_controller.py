@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cycler.contract.capabilities import Capabilities
-from cycler.contract.devices import ChamberDriver, CyclerDriver, Device, DigitalIo, TemperatureInput
+from cycler.contract.devices import ChamberDriver, CyclerDriver, Device, DigitalIo, Meter, TemperatureInput
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.control.attempts import RestartIntensity
 from cycler.control.cancellation import cancellations, raise_if_cancelled
 from cycler.control.chamber_loop import ChamberLoop
 from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController
+from cycler.control.clock_watch import ClockWatch
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.io_loop import IoLoop
+from cycler.control.meter_loop import MeterLoop
+from cycler.control.metering import Metering
 from cycler.control.patience import STALE_S_MIN
 from cycler.control.presses import Presses
 from cycler.control.rack_log import RackLog
@@ -29,7 +32,9 @@ from cycler.model.run import Run
 from cycler.recipe.plan import Plan
 from cycler.record.recorder import Recorder
 
-AnyLoop = DeviceLoop | TemperatureLoop | IoLoop | ChamberLoop
+AnyLoop = DeviceLoop | TemperatureLoop | IoLoop | ChamberLoop | MeterLoop
+Patient = ChamberLoop | MeterLoop
+"""Their silence endangers nobody, and much waits for their return."""
 
 SWEEP_S = 1.0
 TEMPERATURE_SWEEP_S = 2.0
@@ -43,10 +48,11 @@ class Devices:
     temperatures: Mapping[str, TemperatureInput] = field(default_factory=dict)
     ios: Mapping[str, DigitalIo] = field(default_factory=dict)
     chambers: Mapping[str, ChamberDriver] = field(default_factory=dict)
+    meters: Mapping[str, Meter] = field(default_factory=dict)
 
     def all(self) -> Mapping[str, Device]:
         """All of them."""
-        return {**self.cyclers, **self.temperatures, **self.ios, **self.chambers}
+        return {**self.cyclers, **self.temperatures, **self.ios, **self.chambers, **self.meters}
 
 
 class RackController:
@@ -61,16 +67,21 @@ class RackController:
         utcnow: Callable[[], datetime],
         rng: random.Random,
         sweep_s: float = SWEEP_S,
+        holds_answered_by: str | None = None,
     ) -> None:
-        """`rng` jitters the back-off; in simulation it is seeded."""
+        """`rng` jitters the back-off; in simulation it is seeded.
+
+        `holds_answered_by`: who answers every `hold` at once; None where a person is asked.
+        """
         self._rack = rack
         self._devices = devices
         self._log = RackLog(recorder, utcnow)
+        self._clock_watch = ClockWatch(utcnow, self._log)
         self._rng = rng
         self._sweep_s = sweep_s
         self._outputs_ended = asyncio.Event()
         self._loops: dict[str, DeviceLoop] = {}
-        self._cyclers: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by device
         self._temperatures: dict[str, TemperatureLoop] = {}
         self._ios: dict[str, IoLoop] = {}
         self._presses = Presses(self._ios)
@@ -90,6 +101,7 @@ class RackController:
                 temperatures,
                 sweep_s=TEMPERATURE_SWEEP_S,
                 offset_s=TEMPERATURE_SWEEP_S * place / len(devices.temperatures),
+                on_frozen=self._sensor_is_frozen,
             )
         for place, (device, io) in enumerate(devices.ios.items()):
             self._ios[device] = IoLoop(
@@ -100,6 +112,12 @@ class RackController:
                 on_moved=self._upstream.contactor_moved,
                 outputs_ended=self._outputs_ended,
             )
+        self._meters = {device: MeterLoop(device, driver, self._log) for device, driver in devices.meters.items()}
+        self._metering = Metering(
+            self._meters,
+            {name: position for bay in rack.bays.values() for name, position in bay.positions.items()},
+            post=lambda controller, commands: self._loop_of(controller.position).post(commands),
+        )
         self._chambers = Chambers(
             rack,
             devices.chambers,
@@ -118,11 +136,13 @@ class RackController:
             ios=self._ios,
             chambers=self._chambers,
             presses=self._presses,
+            metering=self._metering,
             recorder=recorder,
             rack_log=self._log,
             utcnow=utcnow,
             pending=self._pending,
             controllers=self._controllers,
+            holds_answered_by=holds_answered_by,
             on_closed=self._changed.set,
         )
 
@@ -139,17 +159,19 @@ class RackController:
                     *self._ios.values(),
                     *self._temperatures.values(),
                     *self._chambers.loops.values(),
+                    *self._meters.values(),
                 ]
                 for loop in others:
-                    around.create_task(self._contain(loop), name=f"device {loop.device}")
+                    self._tasks[loop.device] = around.create_task(self._contain(loop), name=f"device {loop.device}")
                 around.create_task(self._upstream.run(), name="upstream")
                 around.create_task(self._presses.run(), name="presses")
                 around.create_task(self._chambers.run(), name="chambers")
+                around.create_task(self._metering.run(), name="metering")
                 try:
                     async with asyncio.TaskGroup() as cyclers:
                         for cycler in self._loops.values():
                             task = cyclers.create_task(self._contain(cycler), name=f"device {cycler.device}")
-                            self._cyclers[cycler.device] = task
+                            self._tasks[cycler.device] = task
                         cyclers.create_task(self._watch_for_silence(), name="silence")
                 finally:
                     self._outputs_ended.set()
@@ -181,14 +203,16 @@ class RackController:
             await self._changed.wait()
         await self._upstream.open_contactor(self._rack.bays[run.placement.bay])
 
-    async def let_go(self, cyclers: Collection[str]) -> None:
-        """Nothing more is to be done with these, for good: their outputs are told to open, and they are left alone."""
-        for device in cyclers:
-            task = self._cyclers[device]
+    async def let_go(self, devices: Collection[str]) -> None:
+        """Nothing more is to be done with these cyclers and chambers, for good: outputs are told to open, chambers keep
+        their set values, and they are left alone."""
+        for device in devices:
+            task = self._tasks[device]
             task.cancel()
             await asyncio.wait([task])
-            self._loops[device].abandon()
-            await self._devices.cyclers[device].aclose()
+            if device in self._loops:
+                self._loops[device].abandon()
+            await self._devices.all()[device].aclose()
 
     def stop_all(self, text: str, *, code: AlarmCode | None = None) -> None:
         """End every run, also those that are being started, and open every output: not an emergency stop."""
@@ -209,13 +233,15 @@ class RackController:
                 await loop.run()
             except DeviceError as error:
                 self._lost(loop, error)
-                patiently = isinstance(loop, ChamberLoop)  # its silence endangers nobody, and much waits for its return
+                patiently = isinstance(loop, Patient)
                 if patiently:
                     self._is_ready(loop.device)
                 # What is no matter of the wire does not go away by itself: a person has to come.
                 if not isinstance(error, LinkError) or (intensity.lost(clock()) and not patiently):
                     self._log.record("device.latched", device=loop.device, text=str(error), severity="error")
                     self._is_ready(loop.device)
+                    if isinstance(loop, MeterLoop):
+                        loop.give_up(str(error))
                     break
                 await intensity.back_off()
         if isinstance(loop, DeviceLoop):
@@ -239,7 +265,7 @@ class RackController:
             self._all_ready.set()
 
     def _lost(self, loop: AnyLoop, error: DeviceError) -> None:
-        if isinstance(loop, ChamberLoop):
+        if isinstance(loop, Patient):
             loop.lose(error)
             return
         self._log.record("device.lost", device=loop.device, code=AlarmCode.STALE_DATA, text=str(error))
@@ -260,12 +286,16 @@ class RackController:
         """Stop what runs on a device from which no reading has come for too long, even while a read still waits."""
         clock = asyncio.get_running_loop().time
         while True:
+            self._clock_watch.look(clock())
             for loop in self._loops.values():
                 if loop.controllers and loop.patience.is_over:
                     _stop_stale(loop, f"no reading for {loop.patience.stale_s:g} s")
             # Whoever is silent already, or begins to run meanwhile, becomes stale no sooner than this.
             deadlines_s = [loop.patience.ends_s for loop in self._loops.values() if not loop.patience.is_over]
             await asyncio.sleep(min([STALE_S_MIN, *(deadline_s - clock() for deadline_s in deadlines_s)]))
+
+    def _sensor_is_frozen(self, controller: ChannelController, text: str) -> None:
+        self._loop_of(controller.position).post(controller.trip(AlarmCode.FROZEN_VALUE, text))
 
     def _stop_bay(self, bay: Bay, text: str, *, reason: StopReason = "interlock") -> None:
         for name, position in bay.positions.items():

@@ -1,6 +1,8 @@
 """What happens to a rack, on record: with the run that it belongs to."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -16,17 +18,25 @@ from cycler.record.recorder import Recorder
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    run: Run
+    began_s: float  # by the loop's clock
+
+
 class RackLog:
     """Knows the latest run on each bay."""
 
     def __init__(self, recorder: Recorder, utcnow: Callable[[], datetime]) -> None:
         self._recorder = recorder
         self._utcnow = utcnow
-        self._runs: dict[BayId, Run] = {}
+        self._begun: dict[BayId, _Begun] = {}  # the latest last
 
     def begin(self, run: Run) -> None:
         """What happens on the run's bay belongs to it from now on."""
-        self._runs[run.placement.bay] = run
+        bay = run.placement.bay
+        self._begun.pop(bay, None)
+        self._begun[bay] = _Begun(run, asyncio.get_running_loop().time())
 
     def record(
         self,
@@ -42,14 +52,13 @@ class RackLog:
     ) -> None:
         """What concerns one bay belongs to its run, also when that is over already; the rest to all that go on."""
         getattr(log, severity)(event, device=device, reason=text)
-        latest = max(self._runs.values(), key=lambda run: run.started_utc, default=None)
-        run = None if bay is None else self._runs.get(bay.bay)
-        began = run or latest
-        now = self._utcnow()
+        own = None if bay is None else self._begun.get(bay.bay)
+        since = own or next(reversed(self._begun.values()), None)
+        elapsed_s = 0.0 if since is None else round(asyncio.get_running_loop().time() - since.began_s, 6)
         self._recorder.event(
             Event(
-                utc=now,
-                elapsed_s=0.0 if began is None else (now - began.started_utc).total_seconds(),
+                utc=self._utcnow(),
+                elapsed_s=elapsed_s,
                 event=event,
                 cell_id=None if cell is None else cell.cell_id,
                 position=position,
@@ -57,5 +66,5 @@ class RackLog:
                 code=str(code.value) if isinstance(code, AlarmCode) else code,
                 text=text,
             ),
-            run_id=None if run is None else run.run_id,
+            run_id=None if own is None else own.run.run_id,
         )

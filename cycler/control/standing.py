@@ -3,6 +3,7 @@
 Apart from its `Course`, which moves it on.
 """
 
+from collections.abc import Iterator
 from math import inf, isnan, nan, nextafter
 from typing import Any
 
@@ -17,8 +18,9 @@ from cycler.control.guard_rail import GuardRail, ToGuard
 from cycler.control.machine_events import RunEnd
 from cycler.control.patience import stale_after_s
 from cycler.control.present import Present
-from cycler.control.program_cursor import Cursor, step_at, variant_at
+from cycler.control.program_cursor import Cursor, ahead, first, step_at, variant_at
 from cycler.control.progress import Climate, RunProgress, StepProgress
+from cycler.control.pulse_meter import Accuracy
 from cycler.control.step_in_force import StepInForce
 from cycler.model.results import Counters
 from cycler.recipe.expectation import expected_after_s, expected_step_s, expected_time_s
@@ -38,21 +40,31 @@ class Standing(Present):
     """A run's place in its plan, the step in force, and the guards and bounds that follow from them."""
 
     __slots__ = (
+        "_accuracy",
         "_at_window_s",
         "_band_v",
         "_credible_a",
         "_credible_v",
         "_current_accuracy_a",
         "_live_gap_s_max",
+        "_phases_max",
         "_plan",
         "_rail",
         "_run",
         "_step",
+        "_sub_channels",
         "_voltage_accuracy_v",
     )
 
     def __init__(
-        self, plan: Plan, channel: ChannelRange, *, temperature_measured: bool, sweep_s: float, gap_s_max: float
+        self,
+        plan: Plan,
+        channel: ChannelRange,
+        *,
+        temperature_measured: bool,
+        phases_max: int,
+        sweep_s: float,
+        gap_s_max: float,
     ) -> None:
         """`gap_s_max`: over a longer silence the host's integral does not count, only a device's own counter."""
         super().__init__(temperature_measured=temperature_measured, gap_s_max=gap_s_max)
@@ -64,7 +76,10 @@ class Standing(Present):
         self._band_v = max(IN_BAND_V_MIN, 2 * channel.voltage_accuracy_v + 3 * channel.voltage_noise_v)
         self._current_accuracy_a = channel.current_accuracy_a
         self._voltage_accuracy_v = channel.voltage_accuracy_v
-        self._rail = GuardRail(channel, temperature_measured=temperature_measured)
+        self._sub_channels = channel.sub_channels
+        self._accuracy = Accuracy(voltage_v=channel.voltage_accuracy_v, current_a=channel.current_accuracy_a)
+        self._phases_max = phases_max
+        self._rail = GuardRail(channel, temperature_measured=temperature_measured, phases_max=phases_max)
         self._run = self._begun(nan)
         self._step: StepInForce | None = None
 
@@ -107,6 +122,11 @@ class Standing(Present):
         return run.over is None and run.awaited is None and run.step is not None and run.step.held
 
     @property
+    def is_proven_open(self) -> bool:
+        """The last reading shows the relay open, and no order is on its way that closes it."""
+        return self._relay_open and not self.awaits_order
+
+    @property
     def awaits_order(self) -> bool:
         """An order was asked for, and no reading has shown it in force yet."""
         return self._run.awaited is not None
@@ -121,6 +141,13 @@ class Standing(Present):
         this_s = expected_step_s(self._plan, step.cursor.index, turns[-1][1] if turns else 0)
         in_step_s = self.elapsed_s - step.entry_elapsed_s
         return max(this_s - in_step_s, 0.0) + expected_after_s(self._plan, step.cursor.index, turns)
+
+    @property
+    def ahead(self) -> Iterator[PlanStep]:
+        """The step in force, and all that may still be executed after it."""
+        run, program = self._run, self._plan.program
+        at = run.step.cursor if run.step is not None else first(program)
+        return ahead(program, at if run.awaited is None else run.awaited.cursor)
 
     @property
     def step_count(self) -> int:
@@ -162,9 +189,11 @@ class Standing(Present):
             self._plan.program,
             progress,
             tags=self._run.tags,
-            current_accuracy_a=self._current_accuracy_a,
+            variables=self._run.variables,
+            accuracy=self._accuracy,
             band_v=self._band_v,
             at_window_s=self._at_window_s,
+            phases_max=self._phases_max,
             now=now,
         )
         self._record_by(self._step.plan_step.record)
@@ -264,7 +293,7 @@ class Standing(Present):
     def _direction_of(self, sweep: Sweep, row: int) -> Direction:
         """Of the phase in which the reading was taken."""
         step, awaited = self._step, self._run.awaited
-        if awaited is not None and sweep.order_id[row] == awaited.order_id:
+        if awaited is not None and awaited.order_id == sweep.order_id[row] != 0:
             phases = variant_at(self._plan.program, awaited.cursor).phases
             return phases[min(awaited.first_phase + sweep.phase[row], len(phases) - 1)].direction
         return "rest" if step is None else step.phase.direction

@@ -10,14 +10,18 @@ from cycler.control.bay_controller import BayController
 from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController
 from cycler.control.device_loop import DeviceLoop
+from cycler.control.holds import Holds
 from cycler.control.io_loop import IoLoop
+from cycler.control.metering import Metering
+from cycler.control.outputs import BayOutputs
 from cycler.control.patience import stale_after_s
 from cycler.control.presses import Presses
+from cycler.control.pulse_turns import PulseTurns, with_turns
 from cycler.control.rack_log import RackLog
 from cycler.control.step_machine import StepMachine
 from cycler.control.temperature_loop import TemperatureLoop
 from cycler.model.cell import Cell
-from cycler.model.rack import Bay, Position, PositionId, Rack
+from cycler.model.rack import Bay, BayId, Position, PositionId, Rack
 from cycler.model.results import CellOutcome
 from cycler.model.run import Run
 from cycler.recipe.plan import Plan
@@ -39,11 +43,14 @@ class RunStarter:
         ios: Mapping[str, IoLoop],
         chambers: Chambers,
         presses: Presses,
+        outputs: Mapping[BayId, BayOutputs],
+        metering: Metering,
         recorder: Recorder,
         rack_log: RackLog,
         utcnow: Callable[[], datetime],
         pending: Collection[str],
         controllers: dict[PositionId, ChannelController],
+        holds_answered_by: str | None,
         on_closed: Callable[[], None],
     ) -> None:
         """`pending`: devices that have not yet answered; `controllers` gets those that have been started."""
@@ -53,12 +60,16 @@ class RunStarter:
         self._ios = ios
         self._chambers = chambers
         self._presses = presses
+        self._outputs = outputs
+        self._metering = metering
         self._recorder = recorder
         self._log = rack_log
         self._utcnow = utcnow
         self._pending = pending
         self._controllers = controllers
+        self._holds_answered_by = holds_answered_by
         self._on_closed = on_closed
+        self._turns: dict[str, PulseTurns] = {}  # of the devices whose cells cannot pulse together
 
     async def start(self, run: Run, plans: Mapping[PositionId, Plan]) -> None:
         """As `RackController.start_run`."""
@@ -73,6 +84,8 @@ class RunStarter:
             run.cells,
             loops=self._loops,
             presses=self._presses,
+            holds=Holds(answered_by=self._holds_answered_by),
+            outputs=self._outputs.get(bay.bay),
             rack_log=self._log,
             on_change=self._chambers.wake,
         )
@@ -93,7 +106,7 @@ class RunStarter:
                 channel=channel,
                 row=loop.capabilities.channels.index(channel),
                 machine=StepMachine(
-                    plan,
+                    with_turns(plan) if loop.capabilities.pulse_exclusive else plan,
                     loop.capabilities.range,
                     temperature_measured=position.temperature is not None,
                     phases_max=loop.capabilities.phases_max,
@@ -107,6 +120,8 @@ class RunStarter:
                 utcnow=self._utcnow,
                 on_closed=self._on_closed,
                 beside=together,
+                turns=self._turns_of(loop),
+                meters=self._metering,
             )
             self._controllers[position_id] = controller
             together.add(controller)
@@ -125,6 +140,13 @@ class RunStarter:
                 together.remove(controller)
                 self._refuse(bay, controller.position, controller.cell, refusal)
         self._chambers.begin(run, running)
+
+    def _turns_of(self, loop: DeviceLoop) -> PulseTurns | None:
+        if not loop.capabilities.pulse_exclusive:
+            return None
+        if loop.device not in self._turns:
+            self._turns[loop.device] = PulseTurns(lambda: loop.controllers, loop.post)
+        return self._turns[loop.device]
 
     def _refusal(
         self, bay: Bay, position: Position, loop: DeviceLoop, plan: Plan | None, cell: Cell
@@ -145,6 +167,9 @@ class RunStarter:
         )
         if refusals:
             return StartRefusal(code=None, text="; ".join(refusal.text for refusal in refusals))
+        unmeasured = self._metering.refusal(position, plan, loop.capabilities)
+        if unmeasured is not None:
+            return StartRefusal(code=None, text=unmeasured)
         return ledger_refusal(plan, cell, loop.last[channel], loop.capabilities)
 
     def _unreachable(self, loop: DeviceLoop) -> StartRefusal | None:
@@ -156,6 +181,9 @@ class RunStarter:
 
     async def _make_ready(self, bay: Bay, controllers: Sequence[ChannelController]) -> StartRefusal | None:
         """Temperatures are read, chamber, press and contactor are as they must be; else why nothing may start there."""
+        outputs = self._outputs.get(bay.bay)
+        if outputs is not None and not outputs.are_safe:
+            return StartRefusal(code=None, text=f"the outputs of bay {bay.bay} are not confirmed safe since its last run")
         try:
             await self._watch_temperatures(bay, controllers)
             refusal = await self._chambers.make_ready(bay, controllers)

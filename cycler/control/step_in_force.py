@@ -1,8 +1,9 @@
 """The step that a reading has shown in force: all that follows from its place in the plan and from how far it is."""
 
 from collections.abc import Mapping
-from math import inf, isnan, nan
+from math import inf, nan
 
+from cycler.contract.order import Direction
 from cycler.contract.sweep import Regulation
 from cycler.control.condition_watch import ConditionWatch, Now, Quiet, WatchState
 from cycler.control.current_watch import CurrentWatch
@@ -10,13 +11,14 @@ from cycler.control.decision import Decision, decide
 from cycler.control.present import Present
 from cycler.control.program_cursor import Program, step_at, variant_at
 from cycler.control.progress import StepProgress
-from cycler.control.pulse_meter import PulseMeter
+from cycler.control.pulse_meter import Accuracy, PulseMeter
 from cycler.control.slope_window import SlopeWindow
-from cycler.model.results import NAS_PER_AH
-from cycler.recipe.plan import Comparison, PlanPhase
+from cycler.control.tagged import Tags
+from cycler.model.results import NAS_PER_AH, PulseReading
+from cycler.recipe.plan import PlanPhase, StepVariant, one_order
 
-Tags = Mapping[str, tuple[float, float]]
-"""Ah and Wh of the last valid step with each tag."""
+CYCLE_STEPS = frozenset({"charge", "discharge", "ramp", "profile"})
+"""A cycle begins where one of these charges after one of them has discharged; pulses do not count."""
 
 
 class StepInForce:
@@ -28,30 +30,37 @@ class StepInForce:
         progress: StepProgress,
         *,
         tags: Tags,
-        current_accuracy_a: float,
+        variables: Mapping[str, float],
+        accuracy: Accuracy,
         band_v: float,
         at_window_s: float,
+        phases_max: int,
         now: Now,
     ) -> None:
-        """`band_v`: so near to its target a voltage is held; `at_window_s`: so late an `at` may be judged."""
+        """`band_v`: so near to its target a voltage is held; `at_window_s`: so late an `at` may be judged.
+
+        `phases_max`: how many phases an order may have.
+        """
         self.plan_step = step_at(program, progress.cursor)
         self.variant = variant_at(program, progress.cursor)
         self.progress = progress
         self.now = now
-        self._current_accuracy_a = current_accuracy_a
+        self._accuracy = accuracy
         self._band_v = band_v
         self._at_window_s = at_window_s
+        self._phases_max = phases_max
         conditions = [(c, True) for c in self.variant.fail] + [(c, False) for c in self.variant.until]
         if not progress.watches:
             progress.watches = [WatchState() for _ in conditions]
-        tapers = any(phase.holds_voltage for phase in self.variant.phases)
+        tapers = any(phase.holds_voltage for phase in self.variant.different)
         self._watches = [
             (
                 ConditionWatch(
                     condition,
-                    [_bound(test, tags) for test in condition.tests],
                     tapers=tapers,
                     at_window_s=at_window_s,
+                    tags=tags,
+                    variables=variables,
                     state=state,
                 ),
                 is_fail,
@@ -73,32 +82,85 @@ class StepInForce:
         return self.phase.direction != "rest"
 
     @property
-    def lacks_a_tag(self) -> bool:
-        """A condition refers to a tagged step that has no valid result."""
-        return any(isnan(value) for watch, _ in self._watches for value in watch.values)
+    def lacks_a_value(self) -> bool:
+        """A condition refers to a tagged step without a valid result, or to a variable that has not been set."""
+        return any(watch.lacks_a_value for watch, _ in self._watches)
 
-    def enter_phase(self, phase: int, before: tuple[float, float], *, started_s: float) -> None:
-        """`before`: the last voltage and current of the phase before; `started_s`: in the step's time."""
-        self.progress.phase = phase
-        self.progress.held = False
-        self.progress.phase_started_s = started_s
-        self.progress.current = WatchState()
+    def enter_phase(self, phase: int, before: PulseReading, *, started_s: float) -> None:
+        """`before`: the last reading of the phase before, in the step's time as `started_s` is."""
+        progress, step = self.progress, self.plan_step
+        self.end_pulse(before)
+        progress.timed_from_s = self._timed_from_s(phase, started_s)
+        is_next = phase <= progress.phase + 1
+        progress.phase = phase
+        progress.held = False
+        progress.phase_started_s = started_s
+        progress.current = WatchState()
         self._watch_current()
-        if self.plan_step.pulse is not None and phase == len(self.variant.phases) - 1:
-            self.progress.pulse = PulseMeter(*before)
+        if step.pulse is not None and phase == self._pulse_phase:
+            progress.pulse_began_order = progress.order_phase == phase
+            progress.pulse = PulseMeter(
+                PulseReading(time_s=before.time_s - started_s, voltage_v=before.voltage_v, current_a=before.current_a)
+            )
+        if step.train is not None and step.train.measures and self.energises and is_next:
+            progress.train.begin(before, started_s)
 
-    def follow_device(self, phase: int, before: tuple[float, float], *, order_began_s: float) -> None:
-        """The device is in this phase: it has timed the ones before by its own clock, from the order's begin on."""
-        if phase > self.progress.phase:
-            durations = [each.duration_s or 0.0 for each in self.variant.phases[self.progress.order_phase : phase]]
-            self.enter_phase(phase, before, started_s=order_began_s + sum(durations))
+    def end_pulse(self, last: PulseReading) -> None:
+        """The phase is over: if it was a pulse of a train, this was its last reading."""
+        self.progress.train.end(
+            last,
+            nominal_s=self.phase.duration_s or 0.0,
+            late_s_max=self._at_window_s,
+            stretch=self.progress.phase + 1 - self.variant.phases[0].held,
+            accuracy=self._accuracy,
+        )
 
-    def take(self, present: Present, *, power_w: float, regulation: Regulation) -> None:
+    @property
+    def _pulse_phase(self) -> int:
+        """The one that a `dcir` measures: the last that energises."""
+        last = len(self.variant.phases) - 1
+        return last - 1 if self.variant.phases[last].direction == "rest" else last
+
+    @property
+    def host_timed(self) -> bool:
+        """The device did not time the edges of its pulses itself: an order came at one of them."""
+        phases = self.variant.phases
+        if self.plan_step.train is None:
+            return self.progress.pulse_began_order
+        first = int(phases[0].held)
+        stretches = len(phases) - 2 * first
+        return stretches == 1 or len(one_order(phases, first, self._phases_max)) < stretches
+
+    def _timed_from_s(self, phase: int, started_s: float) -> float:
+        """A train makes up for lateness of up to half a phase; what is later than that moves all that follows."""
+        progress, phases = self.progress, self.variant.phases
+        if self.plan_step.train is None or self.phase.held:
+            return started_s
+        due_s = progress.timed_from_s + sum(each.duration_s or 0.0 for each in phases[progress.phase : phase])
+        return due_s if abs(started_s - due_s) <= (phases[phase].duration_s or 0.0) / 2 else started_s
+
+    def follow_device(self, phase: int, before: PulseReading) -> None:
+        """The device is in this phase. It times them by its own clock, but it has not left one that it still showed."""
+        progress = self.progress
+        if phase > progress.phase:
+            durations = [each.duration_s or 0.0 for each in self.variant.phases[progress.phase : phase]]
+            self.enter_phase(phase, before, started_s=max(progress.phase_started_s + sum(durations), before.time_s))
+
+    def take(self, present: Present, *, power_w: float, regulation: Regulation, skew_s: float) -> None:
         """Take the present reading: into the words of conditions, and into the meter of a pulse that runs."""
         now, progress, phase = self.now, self.progress, self.phase
-        if progress.pulse is not None:
-            progress.pulse.take(present.step_time_s - progress.phase_started_s, present.voltage_v, present.current_a)
+        if self._checks_first(regulation):
+            progress.phase_started_s = progress.timed_from_s = progress.train.began_s = present.step_time_s
+        elif progress.pulse is not None and progress.phase == self._pulse_phase:
+            reading = PulseReading(
+                time_s=present.step_time_s - progress.phase_started_s,
+                voltage_v=present.voltage_v,
+                current_a=present.current_a,
+            )
+            progress.pulse.take(reading, skew_s=skew_s)
+        progress.train.skew_s = max(progress.train.skew_s, skew_s)
         now.direction = phase.direction
+        now.both_ways = self.plan_step.train is not None
         now.time = present.step_time_s
         now.total_time = present.elapsed_s
         now.voltage = present.voltage_v
@@ -114,6 +176,11 @@ class StepInForce:
             now.entry_moved_nas, now.entry_moved_nws = entry.charged_nas, entry.charged_nws
             now.capacity = (present.charged_nas - now.entry_moved_nas) / NAS_PER_AH
             now.energy = (present.charged_nws - now.entry_moved_nws) / NAS_PER_AH
+        if now.both_ways:
+            now.capacity = (present.charged_nas - entry.charged_nas) / NAS_PER_AH
+            now.capacity += (present.discharged_nas - entry.discharged_nas) / NAS_PER_AH
+            now.energy = (present.charged_nws - entry.charged_nws) / NAS_PER_AH
+            now.energy += (present.discharged_nws - entry.discharged_nws) / NAS_PER_AH
         now.temperature = present.temperature_degc
         now.entry_temperature = progress.entry_temperature_degc
         now.temperature_rise = present.temperature_degc - progress.entry_temperature_degc
@@ -124,6 +191,23 @@ class StepInForce:
         if self._slopes is not None:
             self._slopes.take(now.time, now.voltage, present.current_a)
             now.dv_dt, now.di_dt = self._slopes.slopes()
+
+    def _checks_first(self, regulation: Regulation) -> bool:
+        """The device checks the cell before it lets the current of a pulse flow: the pulse begins behind that."""
+        return regulation == "starting" and self._has_edges
+
+    @property
+    def _edge_is_wanted(self) -> bool:
+        """In fast readings: it is one of a pulse that is measured, or the host has to say when it comes."""
+        train = self.plan_step.train
+        if train is None:
+            return self.plan_step.pulse is not None
+        return train.measures or self.progress.phase == self._last_of_order
+
+    @property
+    def _has_edges(self) -> bool:
+        """Between phases, on which its numbers depend."""
+        return self.plan_step.pulse is not None or self.plan_step.train is not None
 
     def _describe_cv(self, phase: PlanPhase) -> None:
         now, progress = self.now, self.progress
@@ -159,13 +243,28 @@ class StepInForce:
         return self.phase.held and self._duration_has_passed
 
     @property
+    def _last_of_order(self) -> int:
+        """The device goes to this phase by itself; that it is over the host must say."""
+        first = self.progress.order_phase
+        if first == len(self.variant.phases) - 1:
+            return first
+        return first + len(one_order(self.variant.phases, first, self._phases_max)) - 1
+
+    @property
+    def counts_as(self) -> Direction:
+        """In the count of cycles: where the step goes by what it plans to move; `rest` where it does not count."""
+        if self.plan_step.step_type not in CYCLE_STEPS:
+            return "rest"
+        return net_direction(self.variant)
+
+    @property
     def in_last_phase(self) -> bool:
         """No other phase follows."""
         return self.progress.phase == len(self.variant.phases) - 1
 
     @property
     def _duration_has_passed(self) -> bool:
-        return self.now.time - self.progress.phase_started_s >= (self.phase.duration_s or 0.0)
+        return self.now.time - self.progress.timed_from_s >= (self.phase.duration_s or 0.0)
 
     def narrow(self, quiet: Quiet) -> None:
         """Tighten the bounds to where the step goes on as it does."""
@@ -174,9 +273,12 @@ class StepInForce:
         if self._current is not None:
             self._current.narrow(self.now, quiet)
         if self.phase.duration_s is not None and not self.progress.held:
-            quiet.time_due_s = min(quiet.time_due_s, self.progress.phase_started_s + self.phase.duration_s)
+            end_s = self.progress.timed_from_s + self.phase.duration_s
+            near_s = end_s - self._at_window_s if self._edge_is_wanted else end_s
+            quiet.time_due_s = min(quiet.time_due_s, near_s if self.now.time < near_s else end_s)
+        measures = self.progress.pulse is not None or self._slopes is not None
         # The edges of phases that the device times by itself are seen in the readings alone.
-        if self.progress.pulse is not None or self._slopes is not None or len(self.variant.phases) > 1:
+        if measures or self._last_of_order > self.progress.phase or self._checks_first(self.now.regulation):
             quiet.never()
 
     def wants_fast(self, step_time_s: float) -> bool:
@@ -194,7 +296,7 @@ class StepInForce:
         self._current = (
             CurrentWatch(
                 self.phase,
-                current_accuracy_a=self._current_accuracy_a,
+                current_accuracy_a=self._accuracy.current_a,
                 band_v=self._band_v,
                 state=self.progress.current,
             )
@@ -203,18 +305,17 @@ class StepInForce:
         )
 
     def _pulse_is_near(self, step_time_s: float) -> bool:
-        """The device is about to begin a pulse by its own clock: its edge is wanted in fast readings, too."""
+        """The edge into it is wanted in fast readings, too."""
         duration_s = self.phase.duration_s
-        if self.plan_step.pulse is None or duration_s is None:
+        if duration_s is None or not self._edge_is_wanted:
             return False
-        return self.progress.phase_started_s + duration_s - step_time_s <= self._at_window_s
+        return self.progress.timed_from_s + duration_s - step_time_s <= self._at_window_s
 
 
-def _bound(test: Comparison, tags: Tags) -> float:
-    """A test's bound, NaN where it refers to a tag without a valid result."""
-    if test.of_tag is None:
-        return test.value
-    tagged = tags.get(test.of_tag)
-    if tagged is None:
-        return nan
-    return test.value * (tagged[1] if test.quantity == "energy" else tagged[0])
+def net_direction(variant: StepVariant) -> Direction:
+    """Whether the phases together are to charge or to discharge."""
+    net = 0.0
+    for phase in variant.different:
+        flow = phase.current_a if phase.power_w is None else phase.power_w
+        net += {"charge": flow, "discharge": -flow, "rest": 0.0}[phase.direction] * (phase.duration_s or 1.0)
+    return "charge" if net > 0 else "discharge" if net < 0 else "rest"

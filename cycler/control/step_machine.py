@@ -15,11 +15,11 @@ from typing import Final
 from cycler.contract.sweep import Reading, Sweep
 from cycler.control.course import Course
 from cycler.control.machine_events import KEEP, MachineEvent, PhaseHeld, RunEnd
-from cycler.control.program_cursor import destination, first, following, step_at
-from cycler.control.progress import Awaited
+from cycler.control.program_cursor import first, step_at
+from cycler.control.progress import Awaited, LastSeen
 from cycler.control.step_in_force import StepInForce
 from cycler.model.alarm import AlarmCode
-from cycler.model.results import Counters, StopReason
+from cycler.model.results import Counters, MeterValue, StopReason
 from cycler.recipe.plan import one_order
 from cycler.safety.contact_check import contact_resistance_ohm, judge_first_current
 
@@ -46,10 +46,10 @@ class StepMachine(Course):
         return self._await(first(self._plan.program), 0)
 
     def ordered(self, order_id: int) -> None:
-        """The order last asked for has this id: when a reading shows it, its step is in force."""
+        """The order last asked for is given, with this id: when a reading shows it, its step is in force."""
         awaited = self._run.awaited
         if awaited is not None:
-            self._run.awaited = Awaited(awaited.cursor, awaited.first_phase, awaited.since_s, awaited.before, order_id)
+            self._run.awaited = Awaited(awaited.cursor, awaited.first_phase, self._taken_s, self._seen, order_id)
 
     def advance(self, sweep: Sweep, row: int, temperature_degc: float) -> Sequence[MachineEvent]:
         """Take one reading, in order of time. `temperature_degc` is NaN where nothing measures it, or it is stale."""
@@ -96,7 +96,7 @@ class StepMachine(Course):
             reached = reached or counted_in_ah >= self._counted_in_due_ah or counted_out_ah >= self._counted_out_due_ah
         if reached:
             self._settle_counters()
-            return self._judge(sweep, row, temperature_degc, valid=True, before=(voltage_v, current_a))
+            return self._judge(sweep, row, temperature_degc, valid=True, before=self._seen)
         if time_s < self._record_due_s:
             return NOTHING
         self.elapsed_s = taken_s - self._run.started_s
@@ -116,6 +116,19 @@ class StepMachine(Course):
         self._finish(reason, text, end, code, events)
         return events
 
+    def trip(self, code: AlarmCode, text: str) -> Sequence[MachineEvent]:
+        """End the run by a protection that is judged elsewhere. Nothing happens where it is over already."""
+        if self._run.over is not None:
+            return NOTHING
+        events = self._up_to_now()
+        self._finish_by_trip(code, text, events)
+        return events
+
+    def take_metered(self, metered: MeterValue) -> None:
+        """What the step in force was to measure. Nothing happens where it is not held for that."""
+        if self._run.step is not None and self.held:
+            self._run.step.metered = metered
+
     def release(self, reason: StopReason, text: str) -> Sequence[MachineEvent]:
         """Let a held phase go: the next one is due, or the last one ends the step for this reason."""
         step = self._step
@@ -125,7 +138,7 @@ class StepMachine(Course):
         cursor = step.progress.cursor
         if step.in_last_phase:
             self._see_end(reason, text)
-            self._go_on(following(self._plan.program, cursor), events)
+            self._lead_on(step, None, events)
         else:
             self._go_on(cursor, events, first_phase=step.progress.phase + 1)
         self._narrow()
@@ -146,7 +159,7 @@ class StepMachine(Course):
         """Give the last step its numbers without having seen the relay open: the device does not answer any more."""
         if self._run.over is None or self._run.closed:
             return NOTHING
-        return self._close_run((self.voltage_v, self.current_a))
+        return self._close_run(self._seen)
 
     def _up_to_now(self) -> list[MachineEvent]:
         """Quiet readings since the last kept one count too, where something happens between two of them."""
@@ -163,7 +176,7 @@ class StepMachine(Course):
 
     def _attend(self, sweep: Sweep, row: int, temperature_degc: float) -> Sequence[MachineEvent]:
         """A reading that is not quiet: bad, to be kept, or to be judged."""
-        before = (self.voltage_v, self.current_a)
+        before = self._seen
         step = self._run.step
         if not self._is_credible(sweep, row):
             if step is not None:
@@ -184,7 +197,7 @@ class StepMachine(Course):
         return abs(sweep.voltage_v[row]) <= self._credible_v and abs(sweep.current_a[row]) <= self._credible_a
 
     def _judge(
-        self, sweep: Sweep, row: int, temperature_degc: float, *, valid: bool, before: tuple[float, float]
+        self, sweep: Sweep, row: int, temperature_degc: float, *, valid: bool, before: LastSeen
     ) -> Sequence[MachineEvent]:
         """Everything that may follow from one reading. `before`: voltage and current of the reading before it."""
         run = self._run
@@ -226,11 +239,11 @@ class StepMachine(Course):
         self.elapsed_s = elapsed_s
         self.temperature_degc = temperature_degc
 
-    def _follow_order(self, sweep: Sweep, row: int, before: tuple[float, float], events: list[MachineEvent]) -> None:
+    def _follow_order(self, sweep: Sweep, row: int, before: LastSeen, events: list[MachineEvent]) -> None:
         """A valid reading of a healthy cell: which order is in force, and what of its step has come true."""
         run, step, awaited = self._run, self._step, self._run.awaited
         order_id, regulation = sweep.order_id[row], sweep.regulation[row]
-        if awaited is not None and order_id == awaited.order_id and regulation != "starting":
+        if awaited is not None and awaited.order_id == order_id != 0 and regulation != "starting":
             step = self._enter(awaited, sweep, row, before, events)
             self._follow_device(step, sweep, row, before)
             kept = True
@@ -266,17 +279,23 @@ class StepMachine(Course):
             f"the device ended its {direction} by itself at {self.voltage_v:.3f} V"
             f" (order {sweep.order_id[row]}, {sweep.regulation[row]})"
         )
+        why = None if sweep.opened is None else sweep.opened.get(sweep.channels[row])
+        if why is not None:
+            text = f"the device opened its output in a {direction}, at {self.voltage_v:.3f} V: {why}"
+        if why is not None and step.plan_step.contact is not None:
+            self._finish("lost-contact", text, "failed", "BAD_CONTACT", events)
+            return
         if direction != "charge" and self.voltage_v > envelope.voltage_v_max + envelope.trip_margin_v:
             self._finish("device-fault", f"{text}; {ONLY_A_CHARGE}", "failed", "SENSE_OPEN", events)
         else:
             self._finish("device-fault", text, "stopped", None, events)
 
-    def _follow_device(self, step: StepInForce, sweep: Sweep, row: int, before: tuple[float, float]) -> None:
+    def _follow_device(self, step: StepInForce, sweep: Sweep, row: int, before: LastSeen) -> None:
         """It goes from phase to phase by itself, as far as its order reaches."""
-        step.follow_device(step.progress.order_phase + sweep.phase[row], before, order_began_s=self._phase_offset_s)
+        step.follow_device(step.progress.order_phase + sweep.phase[row], self._in_step(before))
 
     def _judge_step(self, step: StepInForce, sweep: Sweep, row: int, events: list[MachineEvent]) -> None:
-        step.take(self, power_w=self.voltage_v * self.current_a, regulation=sweep.regulation[row])
+        step.take(self, power_w=self.voltage_v * self.current_a, regulation=sweep.regulation[row], skew_s=sweep.skew_s)
         self._judge_latch(step, events)
         if self._asks_for_contacts(step):
             self._judge_contacts(step, sweep[sweep.channels[row]], events)
@@ -289,7 +308,9 @@ class StepMachine(Course):
 
     def _wait_for_order(self, awaited: Awaited, sweep: Sweep, row: int, events: list[MachineEvent]) -> None:
         """The reading belongs to the step whose end has been seen. The next order does not take for ever."""
-        if self._run.over is not None or sweep.taken_s - awaited.since_s <= self._order_s_max:
+        if self._run.over is not None or not awaited.order_id:
+            return
+        if sweep.taken_s - awaited.since_s <= self._order_s_max:
             return
         if sweep.regulation[row] == "starting":
             if step_at(self._plan.program, awaited.cursor).contact is not None:  # that nothing flows is its answer
@@ -310,11 +331,13 @@ class StepMachine(Course):
             return
         progress, cell_type = step.progress, self._plan.cell_type
         progress.contact_looks -= 1
-        verdict = judge_first_current(cell_type, reading, voltage_accuracy_v=self._voltage_accuracy_v)
+        verdict = judge_first_current(
+            cell_type, reading, voltage_accuracy_v=self._voltage_accuracy_v, sub_channels=self._sub_channels
+        )
         if verdict is None:
             return
         is_confirmed = progress.contact_ohm is not None
-        progress.contact_ohm = contact_resistance_ohm(cell_type, reading)
+        progress.contact_ohm = contact_resistance_ohm(cell_type, reading, sub_channels=self._sub_channels)
         if verdict.code is None:
             progress.contact_looks = 0
         elif is_confirmed:
@@ -330,7 +353,7 @@ class StepMachine(Course):
             self._finish("hold", decision.text, "held", None, events)
         else:
             self._see_end(decision.reason, decision.text)
-            self._go_on(destination(self._plan.program, step.progress.cursor, decision.condition.outcome), events)
+            self._lead_on(step, decision.condition.outcome, events)
 
     def _judge_phase(self, step: StepInForce, events: list[MachineEvent]) -> None:
         """A phase that lasts a stated time: the next one is the device's business where it holds it, else ours."""
@@ -343,7 +366,10 @@ class StepMachine(Course):
         coming = progress.phase + 1
         if coming == len(step.variant.phases):
             self._see_end("completed", "the step's time has passed")
-            self._go_on(following(self._plan.program, progress.cursor), events)
+            if step.plan_step.stop is not None:
+                self._stop_by_recipe(step.plan_step.stop, events)
+            else:
+                self._lead_on(step, None, events)
         elif coming >= progress.order_phase + len(
             one_order(step.variant.phases, progress.order_phase, self._phases_max)
         ):

@@ -3,6 +3,7 @@
 from math import inf, nan
 
 from cycler.control.progress import Climate, RunProgress, StepProgress
+from cycler.control.pulse_meter import Accuracy
 from cycler.model.results import ChargeSource, Counters, Quality, StepResult
 from cycler.recipe.plan import PlanStep
 
@@ -16,6 +17,7 @@ def step_result(
     host_nas: int,
     counter_missing: bool,
     temperature_degc_max: float,
+    accuracy: Accuracy,
     host_timed: bool,
 ) -> StepResult:
     """`counters` and `host_nas` are the run's, now; `host_timed`: the device did not time a pulse's edge itself."""
@@ -23,6 +25,7 @@ def step_result(
     moved = counters - step.entry
     source = _charge_source(step, counter_missing=counter_missing)
     net_nas = moved.charged_nas - moved.discharged_nas
+    metered, kind = step.metered, None if plan_step.meter is None else plan_step.meter.kind
     return StepResult(
         step_count=run.step_count,
         step_id=plan_step.step_id,
@@ -37,8 +40,12 @@ def step_result(
         temperature_degc_max=nan if temperature_degc_max == -inf else temperature_degc_max,
         stop_reason=step.ended.stop_reason,
         stop_text=step.ended.text,
-        pulse=step.pulse.points(plan_step.pulse.values_s) if step.pulse and plan_step.pulse else (),
+        pulse=step.pulse.points(plan_step.pulse.values_s, accuracy) if step.pulse and plan_step.pulse else (),
+        train=tuple(step.train.points),
         contact_ohm=step.contact_ohm,
+        ocv_v=metered.value if metered is not None and kind == "ocv" else None,
+        acir_ohm=metered.value if metered is not None and kind == "acir" else None,
+        measured_by=None if metered is None else metered.by,
         charge_source=source,
         witness_nas=net_nas - (host_nas - step.entry_host_nas) if source == "device" else None,
         gap_s=step.gap_s,
@@ -65,23 +72,25 @@ def _quality(
     found: list[Quality] = []
     if off_temperature:
         found.append("TEMPERATURE")
-    if plan_step.pulse is not None and host_timed:
+    if (plan_step.pulse is not None or plan_step.train is not None) and host_timed:
         found.append("HOST_TIMED")
     if plan_step.soak is not None and unseen:
         found.append("INFERRED")
     if step.gap_s:
         found.append("GAP")
+    if plan_step.meter is not None and step.metered is None:
+        found.append("SKIPPED")
     return tuple(found) or ("OK",)
 
 
 def _is_graded(plan_step: PlanStep) -> bool:
-    return plan_step.tag is not None or plan_step.pulse is not None
+    return plan_step.tag is not None or plan_step.pulse is not None or plan_step.meter is not None
 
 
 def _was_off_temperature(step: StepProgress, plan_step: PlanStep, climate: Climate | None) -> bool:
     """A cell is judged as it enters the step, because in it the cell warms itself; at rest it is there to cool down."""
     if climate is None:
         return False
-    energises = any(phase.direction != "rest" for phase in plan_step.variants[0].phases)
+    energises = any(phase.direction != "rest" for phase in plan_step.variants[0].different)
     outside = step.entry_temperature_degc < climate.low_degc or step.entry_temperature_degc > climate.high_degc
     return step.air_was_off or (energises and outside)

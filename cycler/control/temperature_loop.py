@@ -1,15 +1,16 @@
 """One temperature input device: its readings go to the controllers of the positions that its channels sit at."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import nan
 
 from cycler.contract.devices import TemperatureInput
-from cycler.contract.errors import LinkError
+from cycler.contract.errors import LinkError, ProtocolError
 from cycler.contract.sweep import ChannelId
 from cycler.control.beat import Beat
 from cycler.control.channel_controller import ChannelController
 from cycler.control.patience import Patience
+from cycler.control.still_sensors import StillSensors
 
 CREDIBLE_DEGC = (-200.0, 1400.0)
 """What a thermocouple or an RTD can show at all."""
@@ -21,17 +22,29 @@ class TemperatureLoop:
     What no sensor can show is none: a broken one may be reported as any number.
     """
 
-    def __init__(self, device: str, driver: TemperatureInput, *, sweep_s: float, offset_s: float) -> None:
+    def __init__(
+        self,
+        device: str,
+        driver: TemperatureInput,
+        *,
+        sweep_s: float,
+        offset_s: float,
+        on_frozen: Callable[[ChannelController, str], None],
+    ) -> None:
+        """`on_frozen` hears of cells whose sensor is not read any more, and what says so."""
         self.device = device
         self._driver = driver
         self._patience = Patience(device, sweep_s=sweep_s)
         self._beat = Beat(period_s=sweep_s, fast_s=sweep_s, offset_s=offset_s)
         self._watchers: list[tuple[int, ChannelController]] = []  # each with the row of its channel
+        self._on_frozen = on_frozen
+        self._still: StillSensors  # from `prepare` on
 
     async def prepare(self) -> None:
         """Connect and configure."""
         await self._driver.connect()
         await self._driver.commission()
+        self._still = StillSensors(self._driver.capabilities.accuracy_k)
 
     async def watch(self, controllers: Mapping[str, Sequence[ChannelController]]) -> None:
         """From now on give these channels' temperatures to these controllers; the first reading is there on return."""
@@ -53,7 +66,7 @@ class TemperatureLoop:
             try:
                 await self._read()
                 self._patience.heard_s = clock()
-            except LinkError as error:
+            except (LinkError, ProtocolError) as error:
                 self._patience.bear(error)
 
     def forget(self) -> None:
@@ -62,8 +75,12 @@ class TemperatureLoop:
             controller.temperature_degc = nan
 
     async def _read(self) -> None:
-        temperature_degc = (await self._driver.read()).temperature_degc
+        reading = await self._driver.read()
+        temperature_degc = reading.temperature_degc
         low_degc, high_degc = CREDIBLE_DEGC
         for row, controller in self._watchers:
             shown_degc = temperature_degc[row]
             controller.temperature_degc = shown_degc if low_degc <= shown_degc <= high_degc else nan
+        if reading.taken_s >= self._still.due_s:
+            for controller, text in self._still.look(reading.taken_s, [each for _, each in self._watchers]):
+                self._on_frozen(controller, text)

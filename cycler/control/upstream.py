@@ -90,16 +90,26 @@ class Upstream:
         """This output of an I/O device is not where it was put."""
         moved = ChannelRef(device=device, channel=output)
         for bay in self.bays_behind(device):
+            switches = any(each.needs_open for each in bay.outputs.values())  # what must never be there with a current
             for name, ref in (("contactor", bay.contactor), ("press", bay.press)):
                 if ref == moved:
                     text = f"the {name} of bay {bay.bay} {'closed' if closed else 'opened'} by itself"
                     self._log.record(f"{name}.moved", device=device, text=text, bay=bay)
-                    if not closed:
+                    if not closed or switches:
                         self._stop_bay(bay, text)
+            for name, each in bay.outputs.items():
+                if each.output == moved:
+                    text = f"the output {name} of bay {bay.bay} {'closed' if closed else 'opened'} by itself"
+                    self._log.record("output.moved", device=device, text=text, bay=bay)
+                    self._stop_bay(bay, text)
 
     def bays_behind(self, device: str) -> list[Bay]:
-        """The bays whose contactor or press is an output of this device."""
-        refs = [(bay, ref) for bay in self._rack.bays.values() for ref in (bay.contactor, bay.press)]
+        """The bays whose contactor, press or other output is one of this device."""
+        refs = [
+            (bay, ref)
+            for bay in self._rack.bays.values()
+            for ref in (bay.contactor, bay.press, *(each.output for each in bay.outputs.values()))
+        ]
         return list({bay.bay: bay for bay, ref in refs if ref is not None and ref.device == device}.values())
 
     async def open_contactor(self, bay: Bay) -> bool:

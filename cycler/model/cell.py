@@ -10,6 +10,14 @@ LedgerState = Literal["filled", "precharged", "formed", "aged", "graded", "shipp
 LEDGER_STATES: tuple[LedgerState, ...] = get_args(LedgerState)
 
 
+StateSource = Literal["declared", "history", "assumed"]
+"""Who says so: whoever brought the cell, what this store knows of it, or nobody."""
+
+PolarityEvidence = Literal["acir", "vision", "operator"]
+POLARITY_EVIDENCE: tuple[PolarityEvidence, ...] = get_args(PolarityEvidence)
+"""What has shown which way round a cell stands whose voltage is too near to 0 V to show it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """One cell as it stands at the start of a run."""
@@ -17,4 +25,7 @@ class Cell:
     cell_id: CellId
     cell_type: str
     state: LedgerState
+    state_source: StateSource = "declared"
+    last_ocv_v: float | None = None  # at rest, when it was last measured
+    polarity: PolarityEvidence | None = None
     genealogy: Mapping[str, str] = field(default_factory=dict)

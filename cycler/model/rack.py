@@ -1,9 +1,11 @@
 """Where cells stand. A bay stays in the rack, a tray moves; a placement says which tray was where, and when."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NewType
+
+from cycler.contract.parallel.parts import IMBALANCE_RATIO
 
 BayId = NewType("BayId", str)
 TrayId = NewType("TrayId", str)
@@ -24,13 +26,25 @@ class ChannelRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """A place for one cell. More than one channel means that they are wired in parallel and appear as one."""
+    """A place for one cell. More than one channel means that they are wired in parallel and appear as one.
+
+    `imbalance_ratio`: how far apart their currents may be, of the largest.
+    """
 
     position: PositionId
     channels: tuple[ChannelRef, ...]
+    imbalance_ratio: float = IMBALANCE_RATIO
     temperature: ChannelRef | None = None
     meter: ChannelRef | None = None
     empty: bool = False  # left empty on purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BayOutput:
+    """A digital output that steps may set. `needs_open`: only while nothing else can drive a current there."""
+
+    output: ChannelRef
+    needs_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +56,7 @@ class Bay:
     chamber: str | None = None
     contactor: ChannelRef | None = None
     press: ChannelRef | None = None
+    outputs: Mapping[str, BayOutput] = field(default_factory=dict)  # by the names that recipes know them by
     zone: str | None = None
     power_limit_w: float | None = None
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from cycler.model.cell import CellId, LedgerState
 from cycler.model.rack import PositionId
@@ -66,12 +66,41 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PulseReading:
+    """Voltage and current as they were read, so long after the edge of a pulse; before it the time is negative."""
+
+    time_s: float
+    voltage_v: float
+    current_a: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PulsePoint:
-    """One resistance of a pulse: at its nominal time, from the readings that really bracket it."""
+    """One resistance of a pulse: at its nominal time, from the readings that really bracket it.
+
+    Both are held against the reference, the last reading before the pulse. They are the same where one is exact.
+    """
 
     nominal_s: float
     resistance_ohm: float
-    taken_s: tuple[float, float]  # pulse times of the two readings it lies between (equal where one is exact)
+    uncertainty_ohm: float  # from the channel's accuracy, as if all errors were independent
+    skew_s: float = 0.0  # between the voltage and the current of one reading, at most
+    stretch: int = 1  # of a train: which of its stretches, from 1, the rests counted
+    reference: PulseReading
+    before: PulseReading
+    after: PulseReading
+
+
+CYCLER: Final = "cycler"
+"""Who measured, where that was the sense of the cell's own channel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterValue:
+    """What a step measured of a cell with its relay open. `by`: a meter's channel `hi-01/1`, or `CYCLER`."""
+
+    value: float  # V of `ocv`, Ω of `acir`
+    by: str
 
 
 BROKEN_OFF: frozenset[StopReason] = frozenset(
@@ -104,7 +133,11 @@ class StepResult:
     stop_reason: StopReason
     stop_text: str  # every condition that was true, as the recipe wrote it
     pulse: tuple[PulsePoint, ...] = ()
+    train: tuple[PulsePoint, ...] = ()  # at the end of each pulse of a train, of the first thousand
     contact_ohm: float | None = None
+    ocv_v: float | None = None  # what an `ocv` measured
+    acir_ohm: float | None = None  # what an `acir` measured
+    measured_by: str | None = None  # either of these: a meter's channel `hi-01/1`, or `CYCLER`
     charge_source: ChargeSource
     witness_nas: int | None = None  # device counter minus host integral, where both exist
     gap_s: float = 0.0
@@ -131,6 +164,7 @@ class CellOutcome:
     ended: Literal["completed", "failed", "tripped", "stopped", "not-started"]
     code: str | None = None  # the recipe's fail code, or `TRIP_9`
     detail: str = ""
+    verdict: Verdict | None = None  # what the recipe itself said, with `code` as its reason
     state: LedgerState | None = None  # the ledger's word for the cell after the run; None where it never began
 
 
@@ -149,6 +183,7 @@ class CellResult:
     cycle_efficiency_ratio: float | None = None  # discharge over charge of the cycle that gave the capacity
     dcir_ohm: float | None = None  # the pulse's longest value
     contact_ohm: float | None = None
+    acir_ohm: float | None = None
     ocv_v: float | None = None
     k_v_per_h: float | None = None  # positive when the voltage falls
     end_voltage_v: float | None = None

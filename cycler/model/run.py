@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from cycler.model.approval import ReleasedAs
 from cycler.model.cell import Cell
 from cycler.model.rack import Placement, PositionId
 
@@ -19,4 +20,5 @@ class Run:
     recipe_version: str
     recipe_hash: str
     recipe_text: str
+    released_as: ReleasedAs
     cells: Mapping[PositionId, Cell]

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from cycler.model.cell_type import CellType
 from cycler.model.rack import PositionId
 
+FAULTS_OF_THE_PC = frozenset({"clock-step"})
+"""No device of the rack has them: `Fault.device` is empty."""
+
 
 class WorldError(ValueError):
     """A declaration that cannot be simulated. `line`: of the entry at fault, as the declaration gives it."""
@@ -47,7 +50,7 @@ class Defect:
 class Fault:
     """Something that a device does wrong: what, from when, how long, how often, as `Defect` says it."""
 
-    device: str
+    device: str  # empty for a fault of the PC itself
     channel: str | None = None  # a channel or line of it; None: all, or the device as a whole
     fault: str
     numbers: Mapping[str, float] = field(default_factory=dict)

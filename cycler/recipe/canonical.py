@@ -11,9 +11,11 @@ from cycler.recipe.model import (
     PerTurn,
     Recipe,
     RecordKeys,
+    SetStep,
     Step,
     step_word,
 )
+from cycler.recipe.steps.form import attribute
 from cycler.recipe.steps.table import kind_of
 from cycler.recipe.units import Quantity
 
@@ -49,6 +51,8 @@ def _steps(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
         if step.id is not None:
             yield f"{indent}    id: {step.id}"
         yield f"{indent}    times: {step.times}"
+        if step.until:
+            yield f"{indent}    until: {_conditions((step.until,))}"
         yield f"{indent}    steps:"
         yield from _steps(step.steps, f"{indent}    {'  '}")
 
@@ -58,7 +62,7 @@ def _entries(step: ExecutedStep) -> Iterator[tuple[str, str]]:
         yield "id", step.id
     form = kind_of(step).form
     for key in (*form.words, *form.pairs, *form.singles):
-        value: str | Quantity | tuple[Quantity, Quantity] | None = getattr(step, key)
+        value: str | Quantity | tuple[Quantity, Quantity] | None = getattr(step, attribute(key))
         if value is not None:
             yield key, _one_or_pair(value)
     for key in form.amounts:
@@ -68,8 +72,10 @@ def _entries(step: ExecutedStep) -> Iterator[tuple[str, str]]:
     for key in form.lists:
         yield key, f"[{', '.join(str(value) for value in getattr(step, key))}]"
     for key, other in form.others.items():
-        if getattr(step, key) is not None:
-            yield key, other.text(getattr(step, key))
+        if other.text is not None and (given := getattr(step, attribute(key))) is not None:
+            yield key, other.text(given)
+    if isinstance(step, SetStep):
+        yield from ((name, str(expression)) for name, expression in step.values)
     for key, turns in (("until", step.until), ("fail", step.fail)):
         if any(turns):
             yield key, _conditions(turns)

@@ -42,7 +42,7 @@ class StepCheck:
         self._limits_narrow()
         self._temperature()
         for variant in self._step.variants:
-            drives = [phase for phase in variant.phases if phase.direction != "rest"]
+            drives = [phase for phase in variant.different if phase.direction != "rest"]
             STEP_KINDS[self._step.step_type].check(self._judge, variant, drives)
             if STEP_TIME_S_MAX < self._step.time_s_max < inf:
                 self._refuse(
@@ -164,7 +164,8 @@ class StepCheck:
             )
         ways = ABOVE if direction == "charge" else BELOW
         ends_v = [condition.tests[0].value for condition in bounds(variant, "voltage", ways)]
-        if phase.holds_voltage and any(abs(end_v - target_v) < guard_v for end_v in ends_v):
+        passes = phase.duration_s is not None  # on its way to other voltages
+        if phase.holds_voltage and not passes and any(abs(end_v - target_v) < guard_v for end_v in ends_v):
             self._refuse(
                 "separation",
                 f"holds {Quantity(target_v, 'V')} and has a voltage limit that the channel cannot tell from it",

@@ -17,6 +17,8 @@ from cycler.recipe.plan import ContactGroup, Plan, PlanStep
 from cycler.recipe.problems import InvalidFile, MistakeError, Problem, Problems
 from cycler.recipe.read import read_recipe
 from cycler.recipe.references import check_references
+from cycler.recipe.subrecipes import SubRecipes, check_states
+from cycler.recipe.variables import check_variables
 from cycler.recipe.yaml_nodes import MapNode, load_bytes, load_file
 
 
@@ -68,14 +70,32 @@ def compile_plan(recipe: Recipe, cell_type: CellType, channel: ChannelRange, gro
     )
 
 
-def _load(root: MapNode, file: str, beside: Path, cell_type: CellType | None) -> LoadedRecipe:
-    problems = Problems(file)
+def _load(
+    root: MapNode,
+    file: str,
+    beside: Path,
+    cell_type: CellType | None,
+    *,
+    above: tuple[Path, ...] = (),
+    known: dict[Path, Recipe | None] | None = None,
+) -> LoadedRecipe:
+    """`above`: the files that name this one, outermost first; `known`: the recipes that have been read for them."""
+    problems = Problems(file, beside=beside)
     others: list[Problem] = []  # of the cell type's own file
     if cell_type is None:
         cell_type = _named_cell_type(root, beside, problems, others)
-    recipe = read_recipe(root, problems, cell_type.dcir if cell_type else DcirDefaults())
+    here = (*above, Path(file).resolve())
+    known = {} if known is None else known
+
+    def load(path: Path) -> Recipe:
+        return _load(load_file(path), str(path), path.parent, cell_type, above=here, known=known).recipe
+
+    subrecipes = SubRecipes(beside=beside, above=here, load=load, known=known, others=others) if cell_type else None
+    recipe = read_recipe(root, problems, cell_type.dcir if cell_type else DcirDefaults(), subrecipes)
     if recipe is not None and not problems.found:
         check_references(recipe, problems)
+        check_variables(recipe, problems)
+        check_states(recipe, problems)
     if recipe is not None and cell_type is not None:
         if recipe.cell_type != cell_type.name:
             line = root.key_lines["cell_type"]
@@ -109,6 +129,10 @@ def _check_steps(recipe: Recipe, cell_type: CellType, channel: ChannelRange | No
     if lowering.life.takes_filled and "filled" not in cell_type.envelopes:
         message = f"the recipe takes filled cells, but {cell_type.name} has no envelope for them"
         problems.add(0, "from-state", message, "add envelope: {filled: …} to the cell type")
+        return
+    if lowering.life.disposal and "disposal" not in cell_type.envelopes:
+        message = f"the recipe leaves its cells recycled, but {cell_type.name} has no envelope for their disposal"
+        problems.add(0, "to-state", message, "add envelope: {disposal: …} to the cell type")
         return
     chamber_degc: float | None = None  # as the steps before have set it, in the order of the file
     lowered = program(recipe.steps, lowering)

@@ -4,19 +4,24 @@
 condition = test { "and" test } [ "for" time ] [ "after" time | "before" time | "at" time ] [ "->" outcome ]
 test      = quantity ( ">" | ">=" | "<" | "<=" ) value
 value     = number unit | "C/" number | number "C" | number "%" [ "of" ( "rated" | TAG ) ]
+quantity  = the keys of `QUANTITY_UNITS` | VARIABLE
 outcome   = "next" | "fail" [ CODE ] | "hold" | "end" | "goto" ID
 ```
+A variable is compared with what it is a number of: the value of one that is a plain number may stand without a unit,
+and its `%` is of 1.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import isfinite
 from typing import Literal, cast
 
+from cycler.recipe.dimensions import DIMENSIONS
 from cycler.recipe.plan import Relation
 from cycler.recipe.problems import MistakeError, nearest, shown
-from cycler.recipe.units import NUMBER, SCALES, Quantity, parse_quantity
+from cycler.recipe.units import NUMBER, Quantity, parse_quantity
 
 QUANTITY_UNITS: Mapping[str, tuple[str, ...]] = {
     "voltage": ("V",),
@@ -44,12 +49,13 @@ CODE = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 _ENDS = RESERVED | {"or"}
 """What ends an amount. `or` is no word of the grammar, but authors try it."""
 
-_VARIABLE_UNITS = tuple(sorted({base for base, _ in SCALES.values()}))
+_VARIABLE_UNITS = tuple(unit for unit in DIMENSIONS if unit)
+_PLAIN = re.compile(NUMBER, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeTest:
-    """One comparison. A `%` always says of what: `rated` or a tag."""
+    """One comparison. A `%` always says of what, `rated` or a tag; that of a variable is of 1."""
 
     quantity: str
     relation: Relation
@@ -145,10 +151,15 @@ class _Parser:
             raise self._mistake(f"{shown(quantity)} is no quantity", nearest(quantity, QUANTITY_UNITS))
         self._place += 1
         relation = self._relation(quantity)
-        value = self._amount(QUANTITY_UNITS.get(quantity, _VARIABLE_UNITS))
+        value = self._amount(QUANTITY_UNITS.get(quantity, _VARIABLE_UNITS), plain=quantity not in QUANTITY_UNITS)
         of = None
-        if value.unit == "%":
+        if value.unit == "%" and quantity in QUANTITY_UNITS:
             of = self._base() if self._accept("of") else "rated"
+        elif value.unit == "%" and self._peek() == "of":
+            raise self._mistake(
+                f"a `%` of {shown(quantity)} is no part of anything else",
+                f"write set: {{{quantity}: … / TAG}} before it",
+            )
         return RecipeTest(quantity, relation, value, of)
 
     def _relation(self, quantity: str) -> Relation:
@@ -177,14 +188,19 @@ class _Parser:
             raise self._mistake(f"{time} is a negative time")
         return time
 
-    def _amount(self, units: tuple[str, ...]) -> Quantity:
-        """All up to the next word of the grammar is the amount's text, read again with one blank before a unit."""
+    def _amount(self, units: tuple[str, ...], *, plain: bool = False) -> Quantity:
+        """All up to the next word of the grammar is the amount's text, read again with one blank before a unit.
+
+        `plain`: a number without a unit will do.
+        """
         text = ""
         while self._kind() in {"number", "sign", "other"} or (self._kind() == "word" and self._peek() not in _ENDS):
             part = self._peek()
             glued = part in "/," or text.endswith(("/", ",")) or not text
             text += part if glued else f" {part}"
             self._place += 1
+        if plain and _PLAIN.fullmatch(text) and isfinite(float(text)):
+            return Quantity(float(text) + 0.0, "")
         return parse_quantity(text, units)
 
     def _outcome(self) -> Consequence:

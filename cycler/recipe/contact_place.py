@@ -48,6 +48,8 @@ def _ways_on(
         return [(step.start, is_at_rest), (index + 1, is_at_rest)]
     if isinstance(step, LoopStart):
         return [(index + 1, is_at_rest)]
+    if step.stop is not None:
+        return []
     if step.contact is None and any(phase.direction != "rest" for v in step.variants for phase in v.phases):
         is_at_rest = False
     rests_s = min(_rest_s(variant) for variant in step.variants)

@@ -5,7 +5,7 @@ from math import inf
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.model.cell_type import CellType, Envelope
-from cycler.recipe.bounds import end_voltage_v, trip_v
+from cycler.recipe.bounds import drive_direction, end_voltage_v, trip_v
 from cycler.recipe.canonical import content_hash
 from cycler.recipe.ledger_phase import latch_of
 from cycler.recipe.lower import lower_step, lowering_of, record_rule
@@ -15,6 +15,9 @@ from cycler.recipe.steps.scope import Lowering
 from cycler.recipe.steps.table import kind_of
 from cycler.recipe.units import Quantity
 from cycler.recipe.words import in_words
+
+PHASES_SHOWN_MAX = 12
+"""Of one step, each on a line of its own; of more, what they ask for."""
 
 
 def describe(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None = None) -> list[str]:
@@ -72,10 +75,17 @@ def _steps(steps: tuple[Step, ...], lowering: Lowering, indent: str) -> Iterator
     for step in steps:
         named = f" {step.id}" if step.id else ""
         if isinstance(step, LoopStep):
-            yield f"{indent}{step.path}  loop{named}: {step.times} times"
+            yield f"{indent}{step.path}  {_loop(step, named)}"
+            yield from (f"{indent}    leaves it when {condition}" for condition in step.until)
             yield from _steps(step.steps, lowering, indent + "    ")
         else:
             yield from _step(step, lower_step(step, lowering), lowering.cell_type, f"{indent}{step.path}  ", named)
+
+
+def _loop(step: LoopStep, named: str) -> str:
+    if step.origin is not None:
+        return f"recipe{named}: {step.origin.recipe} {step.origin.version}"
+    return f"loop{named}: {step.times} times{' at most' if step.until else ''}"
 
 
 def _step(step: ExecutedStep, lowered: PlanStep, cell_type: CellType, path: str, named: str) -> Iterator[str]:
@@ -86,8 +96,7 @@ def _step(step: ExecutedStep, lowered: PlanStep, cell_type: CellType, path: str,
     several = len(lowered.variants) > 1
     for turn, variant in enumerate(lowered.variants, start=1):
         prefix = f"turn {turn}: " if several else ""
-        for phase in variant.phases:
-            yield f"{inner}{prefix}{_phase(phase, variant, lowered, cell_type)}"
+        yield from (f"{inner}{prefix}{line}" for line in _phases(variant, lowered, cell_type))
         for key, conditions in (("ends when", variant.until), ("fails when", variant.fail)):
             for condition in conditions:
                 yield f"{inner}{prefix}{_condition(key, condition)}"
@@ -102,6 +111,47 @@ def _step(step: ExecutedStep, lowered: PlanStep, cell_type: CellType, path: str,
         yield f"{inner}keeps a sample {_record(lowered.record)}"
     if lowered.time_s_max < inf:
         yield f"{inner}takes {in_words(lowered.time_s_max, 's')} at most"
+
+
+def _phases(variant: StepVariant, step: PlanStep, cell_type: CellType) -> Iterator[str]:
+    if len(variant.different) <= PHASES_SHOWN_MAX:
+        yield from (_phase(phase, variant, step, cell_type) for phase in variant.different)
+    else:
+        yield from _many(variant, step)
+    if len(variant.phases) > len(variant.different):
+        yield f"all of it {len(variant.phases) // len(variant.different)} times"
+
+
+def _many(variant: StepVariant, step: PlanStep) -> Iterator[str]:
+    """More phases than anybody reads: what each direction is asked for, from least to most."""
+    for direction in ("charge", "discharge", "rest"):
+        phases = [phase for phase in variant.different if phase.direction == direction]
+        if not phases:
+            continue
+        stretches = "stretch" if len(phases) == 1 else "stretches"
+        times = f"{len(phases)} {stretches}, {in_words(sum(phase.duration_s or 0.0 for phase in phases), 's')} in all"
+        if direction == "rest":
+            yield f"relay open: {times}"
+            continue
+        if phases[0].holds_voltage:
+            what = f"holding {_span([p.voltage_v for p in phases], 'V')}, at most {in_words(phases[0].current_a, 'A')}"
+        elif phases[0].power_w is not None:
+            what = (
+                f"with {_span([p.power_w or 0.0 for p in phases], 'W')}, at most {in_words(phases[0].current_a, 'A')}"
+            )
+        else:
+            what = f"with {_span([p.current_a for p in phases], 'A')}"
+        end = "" if phases[0].holds_voltage else f"; {_end(phases[0], variant)}"
+        yield f"{direction} {what}: {times}{end}; trip {trip_v(step.envelope, drive_direction(phases[0])):.4g} V"
+
+
+def _span(values: list[float], unit: str) -> str:
+    return f"{in_words(min(values), unit)} to {in_words(max(values), unit)}"
+
+
+def _end(phase: PlanPhase, variant: StepVariant) -> str:
+    end_v = end_voltage_v(variant, drive_direction(phase))
+    return f"end {in_words(end_v, 'V')}, clamp {phase.voltage_v:.4g} V"
 
 
 def _phase(phase: PlanPhase, variant: StepVariant, step: PlanStep, cell_type: CellType) -> str:
@@ -126,8 +176,7 @@ def _phase(phase: PlanPhase, variant: StepVariant, step: PlanStep, cell_type: Ce
         return f"{what}{for_}; {clamp}; {trip}"
     if phase.holds_voltage:
         return f"{what}{for_}, then hold {in_words(phase.voltage_v, 'V')}; {trip}"
-    end = end_voltage_v(variant, phase.direction)
-    return f"{what}{for_}; end {in_words(end, 'V')}, clamp {phase.voltage_v:.4g} V, {trip}"
+    return f"{what}{for_}; {_end(phase, variant)}, {trip}"
 
 
 def _condition(key: str, condition: Condition) -> str:

@@ -49,13 +49,16 @@ def _expected(plan: Plan, start: int, end: int, *, turn: int) -> float:
 def _step_s(step: PlanStep, rated_ah: float, turn: int) -> float:
     if step.soak is not None:
         return step.soak.hold_s
+    if step.hold is not None:
+        return 0.0  # nobody knows
     variant = step.variants[turn % len(step.variants)]
-    phases_s = sum(phase.duration_s or 0.0 for phase in variant.phases)
+    repeats = len(variant.phases) / max(len(variant.different), 1)
+    phases_s = repeats * sum(phase.duration_s or 0.0 for phase in variant.different)
     ends_s = [_end_s(condition, variant) for condition in variant.until]
     timed_s = [end_s for end_s in ends_s if end_s is not None]
     if timed_s:
         return min(timed_s)
-    if phases_s or step.chamber is not None:
+    if phases_s or step.chamber is not None or step.meter is not None:
         return phases_s
     current_a = variant.phases[-1].current_a
     return min(step.time_s_max, rated_ah * FULL_RATIO / current_a * 3600 if current_a else step.time_s_max)

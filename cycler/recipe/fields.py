@@ -16,6 +16,7 @@ from cycler.recipe.yaml_nodes import ListNode, MapNode, Node, ScalarNode
 T = TypeVar("T")
 
 TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+VERSION = re.compile(r"\d{1,9}(\.\d{1,9}){0,2}", re.ASCII)
 
 
 class Fields:
@@ -149,6 +150,14 @@ def as_title(node: Node) -> str:
         raise MistakeError(
             "name", f"{shown(text)} is no name", "letters, digits, - _ and ., beginning with a letter or digit"
         )
+    return text
+
+
+def as_version(node: Node) -> str:
+    """Of a recipe."""
+    text = as_text(node)
+    if not VERSION.fullmatch(text):
+        raise MistakeError("version", f"{shown(text)} is no version", "write it like 1.0.0")
     return text
 
 

@@ -3,18 +3,34 @@
 A recipe that takes filled cells holds them to the filled envelope through its first charge; from the next step on they
 are formed. Within that charge the cell passes the latch by its voltage. A precharged cell is formed, but may never have
 had the voltage from which on the formed envelope's lower bound guards.
+
+A recipe that leaves its cells recycled holds them to the disposal envelope from its first current on. What comes before
+that, the contact check, is still a formed cell's: it may charge.
 """
 
 from dataclasses import dataclass
 
+from cycler.model.cell import LedgerState
 from cycler.model.cell_type import CellType, Envelope, Phase
-from cycler.recipe.model import ContactStep, DcirStep, DriveStep, LoopStep, Recipe, Step, walk
+from cycler.recipe.model import (
+    ContactStep,
+    DcirStep,
+    DriveStep,
+    LoopStep,
+    ProfileStep,
+    PulseStep,
+    RampStep,
+    Recipe,
+    Step,
+    walk,
+)
 from cycler.recipe.plan import Latch, LowerBound
 
 FORMED_V = 2.5
 """A cell that has once had this is unformed no more: its copper is safe, and its history has begun."""
 
-_UNARMED = frozenset({"filled", "precharged"})
+UNARMED: frozenset[LedgerState] = frozenset({"filled", "precharged"})
+"""Before a cell has been formed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,24 +40,28 @@ class StartOfLife:
     takes_filled: bool
     latches: bool  # cells may come whose lower bound is not yet armed
     filled: frozenset[str]  # executed in the filled envelope
+    disposal: frozenset[str]  # executed in the disposal envelope
     unproven: frozenset[str]  # before a contact check that comes ahead of any other current, and that check itself
 
     def phase_of(self, path: str) -> Phase:
         """Whose envelope the step is held to."""
-        return "filled" if path in self.filled else "formed"
+        if path in self.filled:
+            return "filled"
+        return "disposal" if path in self.disposal else "formed"
 
 
 def start_of_life(recipe: Recipe) -> StartOfLife:
     """In the order of the file."""
     takes_filled = "filled" in recipe.from_state
     steps = [step for step, _ in walk(recipe.steps) if not isinstance(step, LoopStep)]
-    first_charge = next((n for n, step in enumerate(steps) if _drives(step)), len(steps) - 1)
-    first_current = next((n for n, step in enumerate(steps) if _drives(step) or isinstance(step, ContactStep)), None)
+    first_drive = next((n for n, step in enumerate(steps) if drives(step)), len(steps) - 1)
+    first_current = next((n for n, step in enumerate(steps) if drives(step) or isinstance(step, ContactStep)), None)
     checked = first_current is not None and isinstance(steps[first_current], ContactStep)
     return StartOfLife(
         takes_filled=takes_filled,
-        latches=not _UNARMED.isdisjoint(recipe.from_state),
-        filled=frozenset(step.path for step in steps[: first_charge + 1]) if takes_filled else frozenset(),
+        latches=not UNARMED.isdisjoint(recipe.from_state),
+        filled=frozenset(step.path for step in steps[: first_drive + 1]) if takes_filled else frozenset(),
+        disposal=frozenset(step.path for step in steps[first_drive:]) if recipe.to_state == "recycled" else frozenset(),
         unproven=frozenset(step.path for step in steps[: (first_current or 0) + 1]) if checked else frozenset(),
     )
 
@@ -68,5 +88,6 @@ def lower_bound(phase: Phase, envelope: Envelope, cell_type: CellType) -> LowerB
     )
 
 
-def _drives(step: Step) -> bool:
-    return isinstance(step, DriveStep | DcirStep)
+def drives(step: Step) -> bool:
+    """Whether current flows in the step itself, a contact check's apart."""
+    return isinstance(step, DriveStep | DcirStep | PulseStep | RampStep | ProfileStep)

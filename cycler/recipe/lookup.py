@@ -65,3 +65,27 @@ def find_recipe(name: str, *, beside: Path) -> Path:
     hint = nearest(name, {known.stem for folder in folders for known in folder.glob("*.yaml")})
     message = "is neither a file nor the name of a recipe"
     raise InvalidFile([Problem(file=name, line=0, code="unreadable", message=message, hint=hint)])
+
+
+def find_subrecipe(name: str, *, beside: Path) -> Path:
+    """The file of a recipe that another one names: in `recipes/` of the folder `beside` or in it, then in the library.
+
+    Raises `LookupError` with a hint where there is none.
+    """
+    folders = (beside / "recipes", beside, LIBRARY)
+    for folder in folders:
+        found = folder / f"{name}.yaml"
+        if found.is_file():
+            return found
+    raise LookupError(nearest(name, {known.stem for folder in folders for known in folder.glob("*.yaml")}))
+
+
+def find_profile(name: str, *, beside: Path) -> Path:
+    """A profile's file: a path below the folder `beside`, else below the library.
+
+    Raises `LookupError` with a hint where there is none.
+    """
+    for folder in (beside, LIBRARY):
+        if (folder / name).is_file():
+            return folder / name
+    raise LookupError(f"it is looked up below {beside}, then in the library")

@@ -27,6 +27,7 @@ from cycler.recipe.plan import Condition, ContactGroup, LoopEnd, LoopStart, Plan
 from cycler.recipe.steps.scope import Lowering, Scope, ampere
 from cycler.recipe.steps.table import kind_of
 from cycler.recipe.units import Quantity
+from cycler.recipe.variables import variable_dimensions
 
 
 def lowering_of(recipe: Recipe, cell_type: CellType, channel: ChannelRange | None, group: ContactGroup = 0) -> Lowering:
@@ -38,6 +39,7 @@ def lowering_of(recipe: Recipe, cell_type: CellType, channel: ChannelRange | Non
         targets=targets(recipe.steps),
         life=start_of_life(recipe),
         group=group,
+        variables=variable_dimensions(recipe),
     )
 
 
@@ -73,9 +75,11 @@ def _extend(found: list[PlanStep | LoopStart | LoopEnd], steps: tuple[Step, ...]
             found.append(lower_step(step, lowering))
             continue
         start = len(found)
-        found.append(LoopStart(times=step.times, end=start))
+        until = tuple(lower_condition(each, None, lowering.cell_type, lowering.targets) for each in step.until)
+        loop = LoopStart(times=step.times, end=start, until=until, step_id=step.name)
+        found.append(loop)
         _extend(found, step.steps, lowering)
-        found[start] = LoopStart(times=step.times, end=len(found))
+        found[start] = replace(loop, end=len(found))
         found.append(LoopEnd(start=start))
 
 
@@ -97,8 +101,9 @@ def lower_step(step: ExecutedStep, lowering: Lowering) -> PlanStep:
         record=record_rule(step.record or lowering.record, rated_ah),
         envelope=envelope,
         ledger_phase=phase,
-        lower_bound=lower_bound(phase, envelope, cell_type) if life.latches else None,
+        lower_bound=lower_bound(phase, envelope, cell_type) if life.latches and phase != "disposal" else None,
         contact_proven=step.path not in life.unproven,
+        assignments=kind.assigns(step, lowering),
         time_s_max=min(kind.timeout_s(step), max(_time_s_max(variant) for variant in variants)),
     )
     return kind.complete(step, lowered)
@@ -147,10 +152,8 @@ def _variant(step: ExecutedStep, turn: int, envelope: Envelope, lowering: Loweri
 def _time_s_max(variant: StepVariant) -> float:
     """Inf where nothing bounds the time."""
     ends = [c.tests[0].value + c.for_s for c in bounds(variant, "time", ABOVE)]
-    durations = [None if phase.held else phase.duration_s for phase in variant.phases]
-    known = [duration_s for duration_s in durations if duration_s is not None]
-    if len(known) == len(durations):
-        ends.append(sum(known))
+    if variant.duration_s is not None:
+        ends.append(variant.duration_s)
     return min(ends, default=inf)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from cycler.model.cell_type import CellType
+from cycler.recipe.assignments import coherent
 from cycler.recipe.condition import QUANTITY_UNITS, RecipeCondition, RecipeTest
 from cycler.recipe.plan import Comparison, Condition, Outcome
 from cycler.recipe.plan import Quantity as QuantityName
@@ -38,7 +39,10 @@ def lower_condition(
 
 
 def _comparison(test: RecipeTest, window: Quantity | None, cell_type: CellType) -> Comparison:
-    quantity: QuantityName = test.quantity if test.quantity in QUANTITY_UNITS else "variable"  # type: ignore[assignment]
+    if test.quantity not in QUANTITY_UNITS:
+        bound = coherent(test.value, cell_type)
+        return Comparison(quantity="variable", relation=test.relation, value=bound, variable=test.quantity)
+    quantity: QuantityName = test.quantity  # type: ignore[assignment]
     value, of_tag = test.value.number, None
     if test.value.unit == "C":
         value *= cell_type.rated_capacity_ah
@@ -54,5 +58,4 @@ def _comparison(test: RecipeTest, window: Quantity | None, cell_type: CellType) 
         value=value,
         of_tag=of_tag,
         window_s=window.number if window else SLOPE_WINDOW_S,
-        variable=test.quantity if quantity == "variable" else None,
     )

@@ -10,6 +10,7 @@ from typing import Literal
 
 from cycler.model.cell import LedgerState
 from cycler.recipe.condition import RecipeCondition
+from cycler.recipe.expression import Expression
 from cycler.recipe.units import Quantity
 
 PerTurn = tuple[Quantity, ...]
@@ -97,6 +98,31 @@ class DcirStep(_Executed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PulseStep(_Executed):
+    """A train of pulses, so many times over. At 0 A the relay is open."""
+
+    train: tuple[tuple[Quantity, Quantity], ...]  # what flows, positive where it charges, and for how long
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RampStep(_Executed):
+    """A current, positive where it charges, or a voltage that goes from one value to another at a steady rate."""
+
+    quantity: Literal["current", "voltage"]
+    from_: Quantity
+    to: Quantity
+    rate: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileStep(_Executed):
+    """Currents or powers, each held from its time until the next one's. The last one is 0: the end."""
+
+    points: tuple[tuple[Quantity, Quantity], ...]  # from when on, and what flows then, positive where it charges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SoakStep(_Executed):
     """Relay open until every cell of the bay has the chamber's temperature."""
 
@@ -124,14 +150,82 @@ class ContactStep(_Executed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OcvStep(_Executed):
+    """Relay open for so long, and then the voltage: by the meter of the position, else by its cycler."""
+
+    time: PerTurn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcirStep(_Executed):
+    """Relay open, and the resistance at this frequency by the meter of the position."""
+
+    frequency: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldStep(_Executed):
+    """Relay open until all cells of the group have come, and a person has answered."""
+
+    message: str | None = None
+    group: str | None = None
+    timeout: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetStep(_Executed):
+    """Variables get values. Relay open for an instant, so that the numbers of the step before it are final."""
+
+    values: tuple[tuple[str, Expression], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopStep(_Executed):
+    """The recipe ends here, with a verdict. Relay open for an instant."""
+
+    verdict: Literal["pass", "fail", "retest", "quarantine"]
+    code: str | None = None  # the reason, of all but a pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The recipe whose steps these are, and what it says of its cells."""
+
+    recipe: str
+    version: str
+    from_state: tuple[LedgerState, ...]
+    to_state: LedgerState | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoopStep(_Placed):
-    """Its steps, so many times."""
+    """Its steps, so many times, or until one of its conditions is true at the end of a turn.
+
+    The steps of a recipe that another one names are a loop of one turn there, with that recipe as `origin`.
+    """
 
     times: int
+    until: Alternatives = ()
     steps: "tuple[Step, ...]"
+    origin: Origin | None = field(default=None, compare=False)
 
 
-ExecutedStep = DriveStep | RestStep | DcirStep | SoakStep | ChamberStep | ContactStep
+ExecutedStep = (
+    DriveStep
+    | RestStep
+    | DcirStep
+    | PulseStep
+    | RampStep
+    | ProfileStep
+    | SoakStep
+    | ChamberStep
+    | ContactStep
+    | OcvStep
+    | AcirStep
+    | HoldStep
+    | SetStep
+    | StopStep
+)
 Step = ExecutedStep | LoopStep
 
 
@@ -158,12 +252,28 @@ def step_word(step: Step) -> str:
             return "rest"
         case DcirStep():
             return "dcir"
+        case PulseStep():
+            return "pulse"
+        case RampStep():
+            return "ramp"
+        case ProfileStep():
+            return "profile"
         case SoakStep():
             return "soak"
         case ChamberStep():
             return "chamber"
         case ContactStep():
             return "contact"
+        case OcvStep():
+            return "ocv"
+        case AcirStep():
+            return "acir"
+        case HoldStep():
+            return "hold"
+        case SetStep():
+            return "set"
+        case StopStep():
+            return "stop"
         case LoopStep():
             return "loop"
 

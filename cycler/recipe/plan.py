@@ -4,13 +4,15 @@ The step machine executes a `Plan` and knows no recipe text. Magnitudes are >= 0
 in `cycler.contract.order`; rates (`dv_dt`, `di_dt`) are signed as in data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
+from cycler.contract.capabilities import MeterKind
 from cycler.contract.order import Direction
 from cycler.model.cell import LedgerState
 from cycler.model.cell_type import CellType, Envelope, Phase
+from cycler.model.results import Verdict
 
 Quantity = Literal[
     "voltage", "current", "power", "time", "total_time", "capacity", "energy", "temperature", "temperature_rise",
@@ -78,6 +80,7 @@ class PlanPhase:
     above_rest_v: float | None = None
     duration_s: float | None = None  # the next phase follows after so long; None: the step's conditions end it
     held: bool = False
+    own_order: bool = False  # the host orders it, when the phase before is over by its own clock
     stage: ContactStage | None = None  # of a contact check
 
     def clamp_v(self, rest_v: float) -> float:
@@ -85,19 +88,58 @@ class PlanPhase:
         return self.voltage_v if self.above_rest_v is None else min(self.voltage_v, rest_v + self.above_rest_v)
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated(Sequence[PlanPhase]):
+    """The same phases, so many times over. A turn costs no memory."""
+
+    once: tuple[PlanPhase, ...]
+    times: int
+
+    def __len__(self) -> int:
+        return len(self.once) * self.times
+
+    def __iter__(self) -> Iterator[PlanPhase]:
+        for _ in range(self.times):
+            yield from self.once
+
+    @overload
+    def __getitem__(self, index: int) -> PlanPhase: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[PlanPhase, ...]: ...
+    def __getitem__(self, index: int | slice) -> PlanPhase | tuple[PlanPhase, ...]:
+        """As of a tuple."""
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(*index.indices(len(self))))
+        return self.once[range(len(self))[index] % len(self.once)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepVariant:
     """What a step does in one turn of its innermost loop."""
 
-    phases: tuple[PlanPhase, ...]
+    phases: Sequence[PlanPhase]
     until: tuple[Condition, ...]
     fail: tuple[Condition, ...]
+
+    @property
+    def different(self) -> Sequence[PlanPhase]:
+        """The phases, without their repetitions."""
+        return self.phases.once if isinstance(self.phases, Repeated) else self.phases
+
+    @property
+    def duration_s(self) -> float | None:
+        """Of all phases together; None where one of them is not over after a time."""
+        durations = [None if phase.held else phase.duration_s for phase in self.different]
+        known = [duration_s for duration_s in durations if duration_s is not None]
+        return sum(known) * (len(self.phases) / len(durations)) if durations and len(known) == len(durations) else None
 
 
 def one_order(phases: Sequence[PlanPhase], first: int, phases_max: int) -> tuple[PlanPhase, ...]:
     """The phases that an order beginning with the `first` may have: no more than the device holds, to a held one."""
     taken: list[PlanPhase] = []
     for phase in phases[first : first + phases_max]:
+        if taken and phase.own_order:
+            break
         taken.append(phase)
         if phase.held:
             break
@@ -125,6 +167,15 @@ class PulseRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRule:
+    """Of a step with many regulated stretches. Each of them is over at its time since the step began, so that the
+    lateness of orders does not add up.
+    """
+
+    measures: bool = False  # the resistance at the end of each of its pulses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChamberRule:
     """The set value that the step gives to the chamber; it stays until another step gives one."""
 
@@ -147,6 +198,56 @@ class ContactRule:
 
     ocv_v: tuple[float, float] | None = None
     continuity_v: float | None = None  # from the last voltage that is known of the cell
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A variable's value; with a tag, this field of its step's last valid execution."""
+
+    name: str
+    tag: str | None = None
+
+
+Term = float | Fetched | Literal["+", "-", "*", "/", "negated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A variable and what it is set to. Variables count in V, A, s and K and their products: Ah as ampere-seconds."""
+
+    variable: str
+    terms: tuple[Term, ...]  # in postfix order
+    unit: str  # that people know it by, and how much one of it is
+    unit_si: float
+    text: str  # canonical
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRule:
+    """For whom the step waits: all cells of the run with this group in their recipe, a person to answer the message."""
+
+    message: str | None = None
+    group: str | None = None
+
+
+MEASURED_WITHIN_S = 600.0
+"""Of being asked for, a meter has measured: more than a tray takes whose cells share one, and than a short trouble."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterRule:
+    """What the step measures once it is held, with the relay proven open. `frequency_hz`: of `acir`, else NaN."""
+
+    kind: MeterKind
+    frequency_hz: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRule:
+    """The recipe ends with this verdict; of all but a pass, `code` is the reason."""
+
+    verdict: Verdict
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,18 +286,33 @@ class PlanStep:
     lower_bound: LowerBound | None = None  # of a recipe with a latch; None: the envelope's
     contact_proven: bool = True
     pulse: PulseRule | None = None
+    train: TrainRule | None = None
     chamber: ChamberRule | None = None
     soak: SoakRule | None = None
     contact: ContactRule | None = None
+    hold: HoldRule | None = None
+    meter: MeterRule | None = None
+    assignments: tuple[Assignment, ...] = ()
+    stop: StopRule | None = None
     time_s_max: float  # the step's own bound in time; what is longer is a time-out
+
+    @property
+    def pulses(self) -> bool:
+        """It measures resistances: some devices can do that on one channel only, while the others rest."""
+        return self.pulse is not None or (self.train is not None and self.train.measures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopStart:
-    """The matching `LoopEnd` stands at index `end`."""
+    """The matching `LoopEnd` stands at index `end`. `until` is judged there, at the end of each turn.
+
+    In it `time` counts from the begin of the first turn.
+    """
 
     times: int
     end: int
+    until: tuple[Condition, ...] = ()
+    step_id: str = ""  # its id, else its path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class MistakeError(ValueError):
@@ -61,10 +62,14 @@ PROBLEMS_MAX = 100
 
 @dataclass(slots=True)
 class Problems:
-    """Findings as they come in. `step` is the step being read. Nobody reads more than `PROBLEMS_MAX` of them."""
+    """Findings as they come in. `step` is the step being read. Nobody reads more than `PROBLEMS_MAX` of them.
+
+    `beside`: the folder where what the file names is looked up first.
+    """
 
     file: str
     step: str | None = None
+    beside: Path = Path()
     found: list[Problem] = field(default_factory=list)
 
     def add(self, line: int, code: str, message: str, hint: str = "") -> None:

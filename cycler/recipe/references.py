@@ -1,10 +1,23 @@
 """What steps say of each other: ids, `goto`, tags."""
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cycler.recipe.condition import RecipeCondition
-from cycler.recipe.model import ContactStep, DriveStep, ExecutedStep, LoopStep, Recipe, RestStep, Step, walk
+from cycler.recipe.expression import Name, leaves
+from cycler.recipe.model import (
+    ContactStep,
+    DriveStep,
+    ExecutedStep,
+    LoopStep,
+    Recipe,
+    RestStep,
+    SetStep,
+    Step,
+    StopStep,
+    walk,
+)
 from cycler.recipe.problems import Problems, nearest
 
 
@@ -22,20 +35,26 @@ def check_references(recipe: Recipe, problems: Problems) -> None:
     places = _places(recipe)
     ids = _ids(places, problems)
     first_charge = _first_charge(places) if "filled" in recipe.from_state else None
+    contacts = [place.index for place in places if isinstance(place.step, ContactStep)]
     tags: dict[str, list[_Place]] = {}
+    tags_of_drives: dict[str, list[_Place]] = {}
     for place in places:
-        if isinstance(place.step, DriveStep) and place.step.tag is not None:
+        if not isinstance(place.step, LoopStep) and place.step.tag is not None:
             tags.setdefault(place.step.tag, []).append(place)
+            if isinstance(place.step, DriveStep):
+                tags_of_drives.setdefault(place.step.tag, []).append(place)
     for place in places:
         if isinstance(place.step, LoopStep):
             continue
         problems.step = place.step.name
+        if isinstance(place.step, SetStep):
+            _check_expressions(place, place.step, tags, problems)
         for key, condition in _conditions(place.step):
-            _check_tags(place, condition, tags, problems)
+            _check_tags(place, condition, tags_of_drives, problems)
             if condition.outcome is not None and condition.outcome.kind == "goto":
                 word = condition.outcome.word or ""
                 if word in ids:
-                    _check_goto(places, place, ids[word], key, problems, first_charge=first_charge)
+                    _check_goto(places, place, ids[word], key, problems, first_charge=first_charge, contacts=contacts)
                 else:
                     hint = nearest(word, ids) if ids else "no step has an id"
                     problems.add(place.step.line, "goto", f"goto {word}: no step has this id", hint)
@@ -64,9 +83,10 @@ def _ids(places: list[_Place], problems: Problems) -> dict[str, _Place]:
         if step.id in ids:
             problems.step = step.path
             first = ids[step.id].step.path
-            problems.add(
-                step.line, "duplicate-id", f"step {step.path} has the id {step.id} of step {first}", "ids are unique"
-            )
+            around = [places[loop].step for loop in place.around]
+            named = any(isinstance(loop, LoopStep) and loop.origin is not None for loop in around)
+            hint = "give the `recipe` step an id: it is put in front of those inside" if named else "ids are unique"
+            problems.add(step.line, "duplicate-id", f"step {step.path} has the id {step.id} of step {first}", hint)
         ids.setdefault(step.id, place)
     return ids
 
@@ -88,7 +108,7 @@ def _check_tags(
         if not tagged:
             hint = nearest(test.of or "", tags) if tags else "no charge or discharge has a tag"
             problems.add(place.step.line, "unknown-tag", f"{test}: no charge or discharge is tagged {test.of}", hint)
-        elif not any(other.index < place.index or set(other.around) & set(place.around) for other in tagged):
+        elif not _is_before(place, tagged):
             problems.add(
                 place.step.line,
                 "unknown-tag",
@@ -97,8 +117,30 @@ def _check_tags(
             )
 
 
+def _check_expressions(place: _Place, step: SetStep, tags: Mapping[str, list[_Place]], problems: Problems) -> None:
+    """What is no tag at all is the matter of variables."""
+    for name, expression in step.values:
+        for leaf in leaves(expression):
+            tag = leaf.name if isinstance(leaf, Name) else leaf.tag
+            if tag in tags and not _is_before(place, tags[tag]):
+                message = f"{name}: {tag} is measured only later"
+                problems.add(step.line, "unknown-tag", message, "move the tagged step before this one")
+
+
+def _is_before(place: _Place, tagged: Sequence[_Place]) -> bool:
+    """Whether one of them may have been executed by then."""
+    return any(other.index < place.index or set(other.around) & set(place.around) for other in tagged)
+
+
 def _check_goto(
-    places: list[_Place], place: _Place, target: _Place, key: str, problems: Problems, *, first_charge: int | None
+    places: list[_Place],
+    place: _Place,
+    target: _Place,
+    key: str,
+    problems: Problems,
+    *,
+    first_charge: int | None,
+    contacts: Sequence[int],
 ) -> None:
     line, goto = place.step.line, f"goto {target.step.id}"
     if not set(target.around) <= set(place.around):
@@ -106,17 +148,16 @@ def _check_goto(
     elif target.index <= place.index and not target.around:
         hint = "put both steps into a loop"
         problems.add(line, "goto", f"{goto} leads back outside of any loop: it would never end", hint)
-    between = places[place.index + 1 : target.index]
-    if any(isinstance(other.step, ContactStep) for other in between):
+    if bisect_right(contacts, place.index) < bisect_left(contacts, target.index):
         problems.add(line, "goto", f"{goto} leads past a contact check", "no current flows before it")
-    if first_charge is not None and first_charge in [other.index for other in between]:
+    if first_charge is not None and place.index < first_charge < target.index:
         problems.add(line, "goto", f"{goto} leads past the first charge of filled cells", "only that makes them formed")
     first = target
     while isinstance(first.step, LoopStep):
         first = places[first.index + 1]
-    is_safe = isinstance(first.step, RestStep) or (
+    is_safe = isinstance(first.step, RestStep | SetStep | StopStep) or (
         isinstance(first.step, DriveStep) and first.step.direction == "discharge"
     )
     if key == "fail" and not is_safe:
-        hint = "from a fail go to a rest or a discharge"
+        hint = "from a fail go to a rest, a discharge, a set or a stop"
         problems.add(line, "goto", f"{goto} leads from a fail to a step that is neither", hint)

@@ -4,10 +4,10 @@ from typing import Any
 
 from cycler.model.cell import LEDGER_STATES
 from cycler.recipe.condition import NAME, RESERVED
-from cycler.recipe.fields import TITLE
-from cycler.recipe.read import LOOP_TURNS_MAX, VERSION
-from cycler.recipe.steps.form import CURRENT, StepForm
-from cycler.recipe.steps.table import NOT_YET, STEP_KINDS
+from cycler.recipe.fields import TITLE, VERSION
+from cycler.recipe.read import LOOP_TURNS_MAX
+from cycler.recipe.steps.form import COMMON_KEYS, CURRENT, StepForm
+from cycler.recipe.steps.table import STEP_KINDS
 from cycler.recipe.units import NUMBER, SCALES
 
 Schema = dict[str, Any]
@@ -30,7 +30,7 @@ def recipe_schema() -> Schema:
         **_mapping(
             {
                 "recipe": _pattern(TITLE.pattern),
-                "version": {"anyOf": [_pattern(VERSION.pattern), {"type": "number"}]},
+                "version": _version(),
                 "cell_type": _pattern(TITLE.pattern),
                 "from_state": _one_or_more({"enum": list(LEDGER_STATES)}),
                 "to_state": {"enum": list(LEDGER_STATES)},
@@ -42,7 +42,6 @@ def recipe_schema() -> Schema:
         "$defs": {
             "steps": _one_or_more({"$ref": "#/$defs/step"}),
             "step": {
-                "description": f"Not available in this version: {', '.join(NOT_YET)}.",
                 "oneOf": [_mapping({word: value}, required=[word]) for word, value in _step_values().items()],
             },
             "name": {**_pattern(NAME.pattern), "not": {"enum": sorted(RESERVED)}},
@@ -70,11 +69,16 @@ def _step_values() -> dict[str, Schema]:
         {
             "id": {"$ref": "#/$defs/name"},
             "times": {"type": "integer", "minimum": 1, "maximum": LOOP_TURNS_MAX},
+            "until": _one_or_more({"$ref": "#/$defs/condition"}),
             "steps": {"$ref": "#/$defs/steps"},
         },
         required=["times", "steps"],
     )
-    return {**{word: _step(kind.form) for word, kind in STEP_KINDS.items()}, "loop": loop}
+    recipe = _mapping(
+        {"id": {"$ref": "#/$defs/name"}, "name": _pattern(TITLE.pattern), "version": _version()},
+        required=["name", "version"],
+    )
+    return {**{word: _step(kind.form) for word, kind in STEP_KINDS.items()}, "loop": loop, "recipe": recipe}
 
 
 def _step(form: StepForm) -> Schema:
@@ -93,7 +97,15 @@ def _step(form: StepForm) -> Schema:
         "limits": {"$ref": "#/$defs/limits"},
         "window": _quantity(("s",)),
     }
-    return _mapping(own | common)
+    step = _mapping(own | common)
+    if form.free is None:
+        return step
+    names = [{"$ref": "#/$defs/name"}, {"enum": list(COMMON_KEYS)}]
+    return {**step, "additionalProperties": dict(form.free), "propertyNames": {"anyOf": names}}
+
+
+def _version() -> Schema:
+    return {"anyOf": [_pattern(VERSION.pattern), {"type": "number"}]}
 
 
 def _mapping(properties: dict[str, Schema], *, required: list[str] | None = None) -> Schema:

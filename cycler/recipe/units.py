@@ -18,7 +18,7 @@ _UNITS: Mapping[str, tuple[str, str]] = {
     "Ohm": ("Ohm", "1"), "mOhm": ("Ohm", "1e-3"), "kOhm": ("Ohm", "1e3"),
     "s": ("s", "1"), "min": ("s", "60"), "h": ("s", "3600"), "d": ("s", "86400"),
     "degC": ("degC", "1"), "%": ("%", "1"), "kPa": ("kPa", "1"), "kN": ("kN", "1"),
-    "g": ("kg", "1e-3"), "kg": ("kg", "1"), "C": ("C", "1"),
+    "g": ("kg", "1e-3"), "kg": ("kg", "1"), "Hz": ("Hz", "1"), "kHz": ("Hz", "1e3"), "C": ("C", "1"),
 }  # fmt: skip
 """Each unit with its base unit and how many of those it is."""
 
@@ -39,19 +39,21 @@ SCALES: Mapping[str, tuple[str, Decimal]] = {
 _NOUNS = {
     "V": "a voltage", "A": "a current", "W": "a power", "Wh": "an energy", "Ah": "a charge", "Ohm": "a resistance",
     "s": "a time", "degC": "a temperature", "%": "a percentage", "kPa": "a pressure", "kN": "a force", "kg": "a mass",
+    "Hz": "a frequency",
     "C": "a C-rate", "V/s": "a voltage rate", "A/s": "a current rate", "K/s": "a temperature rate", "/s": "a rate",
 }  # fmt: skip
 
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "V": ("V", "mV"), "A": ("A", "mA"), "W": ("kW", "W"), "Ah": ("Ah", "mAh"), "Ohm": ("Ohm", "mOhm"),
-    "s": ("h", "min", "s"), "V/s": ("V/s", "V/min", "mV/min", "V/h", "mV/h"), "A/s": ("A/s", "A/min", "mA/min"),
+    "Hz": ("kHz", "Hz"), "s": ("h", "min", "s"),
+    "V/s": ("V/s", "V/min", "mV/min", "V/h", "mV/h"), "A/s": ("A/s", "A/min", "mA/min"),
     "K/s": ("K/s", "K/min", "K/h"), "/s": ("/s", "/min", "/h"),
 }  # fmt: skip
 """How a number is written back: in the first unit in which it is short and not below 1, else in the base unit."""
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _QUANTITY = re.compile(rf"({NUMBER})\s*(\S.*)?", re.ASCII)
-_C_DIVIDED = re.compile(rf"C\s*/\s*({NUMBER})", re.ASCII)
+_C_DIVIDED = re.compile(rf"([+-]?)C\s*/\s*({NUMBER})", re.ASCII)
 _MEANT = {"°C": "degC", "℃": "degC", "K": "degC", "Ω": "Ohm", "mΩ": "mOhm", "kΩ": "kOhm", "ohm": "Ohm", "hour": "h"}
 _KELVIN_MIN = 200.0
 """More kelvins than this are a temperature, fewer a difference of two."""
@@ -60,7 +62,10 @@ _TEXT_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A finite number of a base unit: V A W Wh Ah Ohm s degC % kPa kN kg, V/s A/s K/s /s, or C for a C-rate."""
+    """A finite number of a base unit: V A W Wh Ah Ohm s degC % kPa kN kg Hz, V/s A/s K/s /s, or C for a C-rate.
+
+    A plain number, as variables may be, has the unit "".
+    """
 
     number: float
     unit: str
@@ -77,7 +82,7 @@ def parse_quantity(text: str, units: Collection[str]) -> Quantity:
         raise MistakeError("quantity", f"{shown(text)} is too long for a quantity")
     divided = _C_DIVIDED.fullmatch(text)
     if divided is not None:
-        return _c_divided(text, divided.group(1), units)
+        return _c_divided(text, divided.group(2), units, sign=-1.0 if divided.group(1) == "-" else 1.0)
     match = _QUANTITY.fullmatch(text)
     if match is None:
         raise _not_a_number(text, units)
@@ -116,7 +121,7 @@ def _text(number: float, unit: str) -> str:
     return _joined(_plain(exact), unit)
 
 
-def _c_divided(text: str, divisor: str, units: Collection[str]) -> Quantity:
+def _c_divided(text: str, divisor: str, units: Collection[str], *, sign: float) -> Quantity:
     if "C" not in units:
         raise MistakeError(
             "unit", f"{shown(text)} is a C-rate, not {_wanted(units)}", f"units: {', '.join(_spelt(units))}"
@@ -124,7 +129,7 @@ def _c_divided(text: str, divisor: str, units: Collection[str]) -> Quantity:
     rate = 1 / float(divisor) if float(divisor) > 0 else 0.0
     if not 0 < rate < inf:
         raise MistakeError("quantity", f"{shown(text)} divides by nothing that makes sense", "write it like C/20")
-    return Quantity(rate, "C")
+    return Quantity(sign * rate, "C")
 
 
 def _not_a_number(text: str, units: Collection[str]) -> MistakeError:
@@ -159,6 +164,8 @@ def _plain(number: Decimal) -> str:
 
 
 def _c_rate_text(rate: float) -> str:
+    if rate < 0:
+        return f"-{_c_rate_text(-rate)}"
     if 0 < rate < 1:
         divisor = _plain(Decimal(repr(round(1 / rate, 6))))
         if 1 / float(divisor) == rate:
@@ -167,7 +174,7 @@ def _c_rate_text(rate: float) -> str:
 
 
 def _joined(number: str, unit: str) -> str:
-    return f"{number}C" if unit == "C" else f"{number} {unit}"
+    return f"{number}C" if unit == "C" else f"{number} {unit}".rstrip()
 
 
 def _spelt(units: Collection[str]) -> list[str]:

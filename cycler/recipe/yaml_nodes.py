@@ -13,9 +13,9 @@ import yaml
 
 from cycler.recipe.problems import InvalidFile, Problem, Problems, shown
 
-FILE_BYTES_MAX = 1 << 20
+FILE_BYTES_MAX = 4 << 20
 DEPTH_MAX = 32
-NODES_MAX = 50_000
+NODES_MAX = 250_000  # a recipe of ten thousand steps has fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +51,27 @@ Node = ScalarNode | ListNode | MapNode
 
 def load_file(path: Path) -> MapNode:
     """Read a file whose top level is a mapping. Raises only `InvalidFile`."""
+    return load_bytes(_read(path), str(path))
+
+
+def load_text(path: Path) -> str:
+    """The text of a file that people wrote in another form. Raises only `InvalidFile`."""
+    return _decode(_read(path), str(path))
+
+
+def _read(path: Path) -> bytes:
+    """No more than what is too large already."""
     file = str(path)
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise InvalidFile([Problem(file=file, line=0, code="unreadable", message="is not a regular file")])
         with path.open("rb") as stream:
-            data = stream.read(FILE_BYTES_MAX + 1)
+            return stream.read(FILE_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InvalidFile(
             [Problem(file=file, line=0, code="unreadable", message=f"cannot be read: {reason}")]
         ) from None
-    return load_bytes(data, file)
 
 
 def load_bytes(data: bytes, file: str) -> MapNode:
@@ -201,7 +210,7 @@ class _Loading:
         assert isinstance(event, yaml.CollectionStartEvent)  # noqa: S101 (there is no other kind)
         self._refuse_tag(event, line)
         if len(self._stack) >= DEPTH_MAX:
-            self.add(line, "too-deep", f"is nested deeper than {DEPTH_MAX} levels")
+            self.add(line, "too-deep", f"is nested deeper than {DEPTH_MAX} levels", "each loop of a recipe takes 3")
             return False
         inside = bool(self._flow) and self._flow[-1]
         if event.flow_style and not inside:

@@ -14,7 +14,7 @@ import pyarrow.parquet
 from cycler.model.rack import PositionId
 from cycler.model.results import CellResult, Event
 from cycler.record.reader import Curve, RunRecord
-from cycler.record.tables import bdf_table, cells_table, events_table, steps_table
+from cycler.record.tables import bdf_table, cells_table, events_table, pulses_table, steps_table
 
 
 def export_runs(
@@ -53,6 +53,9 @@ def export_runs(
                 cell_id = record.run.cells[position].cell_id
                 write(f"{quote(cell_id, safe=' ')}.{curve_file}", curve_bytes(table))
     write("steps.parquet", _parquet(steps_table(records)))
+    pulses = pulses_table(records)
+    if pulses.num_rows:
+        write("pulses.parquet", _parquet(pulses))
     write("cells.parquet", _parquet(cells_table(cells)))
     write("events.parquet", _parquet(events_table(events_of(records))))
     write("recipe.yaml", "---\n".join(recipes.values()).encode())
@@ -62,6 +65,7 @@ def export_runs(
         "version": version,
         "recipe_hash": ";".join(recipes),
         "config_hash": config_hash,
+        "released_as": ";".join(dict.fromkeys(record.run.released_as for record in records)),
         "seed": seed,
         "started_utc": min(record.run.started_utc for record in records).isoformat(),
         "cells": [cell.cell for cell in cells],
@@ -72,9 +76,9 @@ def export_runs(
 
 
 def events_of(records: Sequence[RunRecord]) -> tuple[Event, ...]:
-    """What happened in these runs, in the order of time; what belongs to several of them once."""
-    each = {event_hash([event]): event for record in records for event in record.events}
-    return tuple(sorted(each.values(), key=lambda event: event.utc)) if len(records) > 1 else records[0].events
+    """What happened in these runs, in the order in which it did; what belongs to several of them once."""
+    each = {n: event for record in records for n, event in zip(record.event_numbers, record.events, strict=True)}
+    return tuple(each[number] for number in sorted(each))
 
 
 def event_hash(events: Sequence[Event]) -> str:

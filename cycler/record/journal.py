@@ -16,6 +16,7 @@ import apsw
 import msgspec
 import numpy as np
 
+from cycler.model.approval import Approval
 from cycler.model.results import CellOutcome, Event, StepResult
 from cycler.model.run import Run
 from cycler.record.frame import FrameId, encode, scaled
@@ -49,9 +50,11 @@ class Batch:
     events: list[tuple[Event, tuple[int, ...]]] = field(default_factory=list)  # with the runs that they belong to
     outcomes: list[tuple[int, CellOutcome]] = field(default_factory=list)
     checkpoints: dict[int, bytes] = field(default_factory=dict)
+    approvals: list[Approval] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.runs or self.steps or self.events or self.outcomes or self.checkpoints)
+        parts = (self.rows, self.runs, self.steps, self.events, self.outcomes, self.checkpoints, self.approvals)
+        return any(parts)
 
 
 class Journal:
@@ -140,6 +143,7 @@ class Journal:
             self._connection.execute("INSERT INTO events (document) VALUES (?)", (_document(event),))
             number = self._connection.last_insert_rowid()
             many("INSERT INTO event_runs VALUES (?, ?)", [(run, number) for run in runs])
+        many("INSERT INTO approvals (document) VALUES (?)", [(_document(each),) for each in batch.approvals])
 
     def _store_frame(self, rows: bytearray) -> None:
         self._sequence += 1

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from cycler.model.approval import Approval
 from cycler.model.rack import PositionId
 from cycler.model.results import NAS_PER_AH, CellOutcome, Event, StepResult
 from cycler.model.run import Run
@@ -52,6 +53,7 @@ class RunRecord:
     outcomes: Mapping[PositionId, CellOutcome]
     checkpoints: Mapping[PositionId, bytes]
     events: tuple[Event, ...]
+    event_numbers: tuple[int, ...]  # of the whole journal, in the order in which they were recorded
 
 
 class Reader:
@@ -88,6 +90,11 @@ class Reader:
         rows = self._rows("SELECT document FROM runs ORDER BY run")
         return tuple(_decoded(document, Run) for (document,) in rows)
 
+    def approvals(self) -> tuple[Approval, ...]:
+        """What has been decided about recipes, in the order in which it was."""
+        rows = self._rows("SELECT document FROM approvals ORDER BY approval")
+        return tuple(_decoded(document, Approval) for (document,) in rows)
+
     def record(self, run_id: str) -> RunRecord:
         """Everything but the samples, as of one instant."""
         with self._connection:
@@ -108,7 +115,8 @@ class Reader:
             steps={position: tuple(of_cell) for position, of_cell in results.items()},
             outcomes={position_of[series]: _decoded(document, CellOutcome) for series, document in outcomes},
             checkpoints={position_of[series]: state for series, state in checkpoints},
-            events=tuple(_decoded(document, Event) for (document,) in events),
+            events=tuple(_decoded(document, Event) for _, document in events),
+            event_numbers=tuple(number for number, _ in events),
         )
 
     def curves(self, run_id: str) -> Mapping[PositionId, Curve]:
@@ -154,7 +162,7 @@ class Reader:
 _STEPS: Final = "SELECT series, document FROM steps WHERE series BETWEEN ? AND ? ORDER BY series, step_count"
 _OUTCOMES: Final = "SELECT series, document FROM outcomes WHERE series BETWEEN ? AND ? ORDER BY series"
 _CHECKPOINTS: Final = "SELECT series, state FROM checkpoints WHERE series BETWEEN ? AND ? ORDER BY series"
-_EVENTS: Final = "SELECT document FROM event_runs JOIN events USING (event) WHERE run = ? ORDER BY event"
+_EVENTS: Final = "SELECT event, document FROM event_runs JOIN events USING (event) WHERE run = ? ORDER BY event"
 _FRAMES: Final = """
 SELECT epoch, sequence, rack, frame
 FROM frame_runs JOIN frames USING (epoch, sequence) JOIN epochs USING (epoch)

@@ -11,7 +11,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 APPLICATION_ID: Final = 0x46434A31
 SERIES_PER_RUN: Final = 4096
 
@@ -28,6 +28,9 @@ CREATE TABLE steps (series INTEGER NOT NULL, step_count INTEGER NOT NULL, docume
 CREATE TABLE outcomes (series INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TABLE events (event INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TABLE event_runs (run INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (run, event)) STRICT, WITHOUT ROWID;
+CREATE TABLE approvals (approval INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
+CREATE TRIGGER approvals_stay BEFORE UPDATE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are only added'); END;
+CREATE TRIGGER approvals_last BEFORE DELETE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are only added'); END;
 """
 
 _OLDEST_SQLITE = (3, 51, 3)

@@ -23,6 +23,7 @@ _TYPES: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), datetim
 
 _METRICS: Final = (
     "capacity_ah", "first_cycle_efficiency", "dcir_ohm", "ocv_v", "k_v_per_h", "energy_in_wh", "energy_out_wh",
+    "acir_ohm",
 )  # fmt: skip
 
 
@@ -58,7 +59,10 @@ def bdf_table(run: Run, steps: Iterable[StepResult], curve: Curve) -> pa.Table:
 
 
 def steps_table(runs: Sequence[RunRecord]) -> pa.Table:
-    """One row a cell and executed step. `dcir_ohm` is a pulse's longest value, the others are `dcir_<n>ms_ohm`."""
+    """One row a cell and executed step. `dcir_ohm` is a pulse's longest value, the others are `dcir_<n>ms_ohm`.
+
+    `measured_by`, of `ocv_v` and `acir_ohm`, is a meter's channel or `cycler`.
+    """
     every = [
         (record.run, position, step)
         for record in runs
@@ -74,8 +78,49 @@ def steps_table(runs: Sequence[RunRecord]) -> pa.Table:
             "charge_wh": float, "discharge_wh": float, "end_voltage_v": float, "end_current_a": float,
             "temperature_degc_max": float, "stop_reason": str, "dcir_ohm": float, **dict.fromkeys(dcir, float),
             "contact_ohm": float, "charge_source": str, "gap_s": float, "quality": str,
+            "ocv_v": float, "acir_ohm": float, "measured_by": str,
         },
         [_step_row(*row) for row in every],
+    )  # fmt: skip
+
+
+def pulses_table(runs: Sequence[RunRecord]) -> pa.Table:
+    """One row a resistance: what was read for it, and when, in seconds since the edge of its pulse.
+
+    `stretch` counts those of a train from 1, its rests too; `timed_by` is `device` or `host`.
+    """
+    readings = ("reference", "before", "after")
+    numbers = ("time_s", "voltage_v", "current_a")
+    return _table(
+        {
+            "cell_id": str, "step_count": int, "step_id": str, "step_type": str, "cycle": int, "stretch": int,
+            "nominal_s": float, "resistance_ohm": float, "uncertainty_ohm": float, "skew_s": float, "timed_by": str,
+            **{f"{reading}_{number}": float for reading in readings for number in numbers},
+        },
+        [
+            {
+                "cell_id": record.run.cells[position].cell_id,
+                "step_count": step.step_count,
+                "step_id": step.step_id,
+                "step_type": step.step_type,
+                "cycle": step.cycle,
+                "stretch": point.stretch,
+                "nominal_s": point.nominal_s,
+                "resistance_ohm": point.resistance_ohm,
+                "uncertainty_ohm": point.uncertainty_ohm,
+                "skew_s": point.skew_s,
+                "timed_by": "host" if "HOST_TIMED" in step.quality else "device",
+                **{
+                    f"{reading}_{number}": getattr(getattr(point, reading), number)
+                    for reading in readings
+                    for number in numbers
+                },
+            }
+            for record in runs
+            for position, results in record.steps.items()
+            for step in results
+            for point in (*_pulse(step), *step.train)
+        ],
     )  # fmt: skip
 
 
@@ -153,6 +198,9 @@ def _step_row(run: Run, position: PositionId, step: StepResult) -> Row:
         "charge_source": step.charge_source,
         "gap_s": step.gap_s,
         "quality": ";".join(step.quality),
+        "ocv_v": step.ocv_v,
+        "acir_ohm": step.acir_ohm,
+        "measured_by": step.measured_by,
     }
 
 

@@ -1,9 +1,10 @@
 """The `bays:` of a rack file: their positions, and the channel, sensor and contactor of each."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from cycler.contract.parallel.parts import IMBALANCE_RATIO
 from cycler.contract.plugin import DeviceKind
 from cycler.model.rack import Bay, BayId, ChannelRef, Position, PositionId
 from cycler.recipe.fields import Fields, as_list, as_map, as_text, as_title
@@ -29,18 +30,22 @@ def read_bays(fields: Fields, reading: RackReading) -> dict[BayId, Bay]:
     """Those that could be read."""
     found: dict[BayId, Bay] = {}
     taken: dict[ChannelRef, PositionId] = {}
+    lines: dict[PositionId, int] = {}
     for node in fields.take("bays", as_list, required=True) or []:
         entry = reading.entry(node, owner="a bay")
-        bay = None if entry is None else _bay(entry, reading, taken)
+        bay = None if entry is None else _bay(entry, reading, taken, lines)
         if entry is None or bay is None:
             continue
         if bay.bay in found:
             entry.refuse("id", "twice", f"the bay {bay.bay} is there twice")
         found[bay.bay] = bay
+    _refuse_mixtures(reading, found, lines)
     return found
 
 
-def _bay(entry: Fields, reading: RackReading, taken: dict[ChannelRef, PositionId]) -> Bay | None:
+def _bay(
+    entry: Fields, reading: RackReading, taken: dict[ChannelRef, PositionId], lines: dict[PositionId, int]
+) -> Bay | None:
     name = entry.take("id", as_title, required=True)
     contactor = entry.take("contactor", lambda node: reading.channel(as_text(node), "digital-io"))
     press = entry.take("press", lambda node: reading.channel(as_text(node), "digital-io"))
@@ -51,7 +56,7 @@ def _bay(entry: Fields, reading: RackReading, taken: dict[ChannelRef, PositionId
     power = entry.quantity("power_limit", "W")
     if power is not None:
         reading.defer(entry.line("power_limit"), f"bay {name}: power_limit", "take it out to run without")
-    positions = _positions(entry, name or "?", reading, taken)
+    positions = _positions(entry, name or "?", reading, taken, lines)
     entry.close()
     if name is None:
         return None
@@ -67,7 +72,11 @@ def _bay(entry: Fields, reading: RackReading, taken: dict[ChannelRef, PositionId
 
 
 def _positions(
-    bay: Fields, name: str, reading: RackReading, taken: dict[ChannelRef, PositionId]
+    bay: Fields,
+    name: str,
+    reading: RackReading,
+    taken: dict[ChannelRef, PositionId],
+    lines: dict[PositionId, int],
 ) -> dict[PositionId, Position]:
     found: dict[PositionId, Position] = {}
     node = bay.take("positions", as_map, required=True)
@@ -93,11 +102,13 @@ def _positions(
                 outer.refuse(key, "too-many", f"a bay has at most {POSITIONS_MAX} positions")
                 return found
             found[position.position] = position
-            if doubled := [channel for channel in position.channels if channel in taken]:
+            lines[position.position] = outer.line(key)
+            own = position.channels if position.meter is None else (*position.channels, position.meter)
+            if doubled := [channel for channel in own if channel in taken]:
                 other = taken[doubled[0]]
                 outer.refuse(key, "twice", f"the channel {doubled[0]} is at {other} and at {position.position}")
                 break
-            taken.update(dict.fromkeys(position.channels, position.position))
+            taken.update(dict.fromkeys(own, position.position))
     return found
 
 
@@ -115,14 +126,24 @@ def _position(node: Node, position: PositionId, place: _Place, reading: RackRead
     temperature = entry.take("temperature", channel("temperature"))
     meter = entry.take("meter", channel("meter"))
     empty = entry.word("empty", ("true", "false"))
+    imbalance = entry.quantity("imbalance", "%")
+    if imbalance is not None and not 0 < imbalance.number <= 100:
+        entry.refuse("imbalance", "range", f"imbalance: {imbalance} is not above 0 and at most 100 %")
+    if imbalance is not None and channels is not None and len(channels) == 1:
+        entry.refuse(
+            "imbalance", "parallel", f"imbalance: {position} has one channel", "join several, like bt-01/1+bt-01/2"
+        )
     entry.close()
     if len(entry.problems.found) > before or channels is None:
         return None
-    if meter is not None:
-        reading.defer(entry.line("meter"), "the meter of a position", "take it out to run without")
-    if len(channels) > 1:
-        reading.defer(entry.line("channel"), "channels in parallel", "give each position one channel")
-    return Position(position=position, channels=channels, temperature=temperature, meter=meter, empty=empty == "true")
+    return Position(
+        position=position,
+        channels=channels,
+        imbalance_ratio=IMBALANCE_RATIO if imbalance is None else imbalance.number / 100,
+        temperature=temperature,
+        meter=meter,
+        empty=empty == "true",
+    )
 
 
 def _channels(node: Node, place: _Place, reading: RackReading) -> tuple[ChannelRef, ...]:
@@ -132,7 +153,37 @@ def _channels(node: Node, place: _Place, reading: RackReading) -> tuple[ChannelR
     channels = tuple(reading.channel(_of_range(part, place), "cycler") for part in parts)
     if len(set(channels)) < len(channels):
         raise MistakeError("twice", "a channel is there twice", "remove one")
+    drivers = {listed.driver: channel for channel in channels if (listed := reading.devices[channel.device])}
+    if len(drivers) > 1:
+        kinds = ", ".join(f"{channel} is {driver}" for driver, channel in drivers.items())
+        message = f"channels of different kinds cannot be in parallel: {kinds}"
+        raise MistakeError("parallel", message, "they do not regulate alike: join channels of one kind")
     return channels
+
+
+def _refuse_mixtures(reading: RackReading, bays: Mapping[BayId, Bay], lines: Mapping[PositionId, int]) -> None:
+    """Devices that share cells are one to control, with one range for all its channels."""
+    positions = [position for bay in bays.values() for position in bay.positions.values()]
+    widest: dict[str, Position] = {}
+    for position in positions:
+        for channel in position.channels:
+            widest[channel.device] = max(widest.get(channel.device, position), position, key=_width)
+    for position in positions:
+        for channel in position.channels:
+            other = widest[channel.device]
+            if _width(other) > _width(position):
+                reading.problems.add(
+                    lines[position.position],
+                    "parallel",
+                    f"{position.position} has {_width(position)} of the channels of {channel.device},"
+                    f" {other.position} has {_width(other)} in parallel",
+                    "join equally many at all positions of a device",
+                )
+                return
+
+
+def _width(position: Position) -> int:
+    return len(position.channels)
 
 
 def _expanded(key: str) -> list[str]:

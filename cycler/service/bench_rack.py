@@ -15,7 +15,7 @@ ACCURACY_RATIO = 0.0002
 
 
 def bench_configuration(cells: int, cell_type: CellType) -> Configuration:
-    """Channels of 0 to 5 V and ±3C with an accuracy of 0.02 %, a thermometer on each cell, one contactor."""
+    """Channels of 0 to 5 V and ±3C with an accuracy of 0.02 %, thermometer and meter on each cell, one contactor."""
     current_a = C_RATE * cell_type.rated_capacity_ah
     positions = {}
     for number in range(1, cells + 1):
@@ -24,6 +24,7 @@ def bench_configuration(cells: int, cell_type: CellType) -> Configuration:
             position=position,
             channels=(ChannelRef(device="bench", channel=str(number)),),
             temperature=ChannelRef(device="thermometers", channel=str(number)),
+            meter=ChannelRef(device="meter", channel=str(number)),
         )
     contactor = ChannelRef(device="contactors", channel="DO0")
     bay = Bay(bay=BAY, positions=positions, chamber="chamber", contactor=contactor)
@@ -46,6 +47,12 @@ def bench_configuration(cells: int, cell_type: CellType) -> Configuration:
                 device="thermometers", resource=Resource.parse("sim:thermometers"), options={"channels": str(cells)}
             ),
             driver="sim_temperature",
+        ),
+        DeviceConfiguration(
+            settings=DeviceSettings(
+                device="meter", resource=Resource.parse("sim:meter"), options={"channels": str(cells)}
+            ),
+            driver="sim_meter",
         ),
         DeviceConfiguration(
             settings=DeviceSettings(device="contactors", resource=Resource.parse("sim:contactors")), driver="sim_io"

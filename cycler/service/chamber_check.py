@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from cycler.contract.capabilities import ChamberRange
 from cycler.control.program_cursor import Program
 from cycler.control.reservations import conflicts
 from cycler.model.rack import BayId
@@ -9,7 +10,8 @@ from cycler.recipe.compile import LoadedRecipe
 from cycler.recipe.lower import lowering_of, program
 from cycler.recipe.plan import PlanStep
 from cycler.recipe.problems import Problem
-from cycler.service.configuration import Configuration
+from cycler.service.configuration import Configuration, DeviceConfiguration
+from cycler.service.wiring import offline_chamber
 
 
 def chamber_problems(configuration: Configuration, recipes: Mapping[BayId, LoadedRecipe]) -> Iterator[Problem]:
@@ -22,6 +24,9 @@ def chamber_problems(configuration: Configuration, recipes: Mapping[BayId, Loade
             yield from _without_chamber(bay, steps, file=loaded.recipe.file)
         else:
             sharing.setdefault(chamber, {})[bay] = [steps]
+            able = offline_chamber(_device(configuration, chamber))
+            if able is not None:
+                yield from _beyond(chamber, able, steps, file=loaded.recipe.file)
     for chamber, programs in sharing.items():
         for against in conflicts(programs):
             yield Problem(
@@ -30,6 +35,37 @@ def chamber_problems(configuration: Configuration, recipes: Mapping[BayId, Loade
                 code="chamber-conflict",
                 message=f"the bays of chamber {chamber}: {against}",
                 hint="run them one after the other, or with the same temperatures in the same order",
+            )
+
+
+def _device(configuration: Configuration, name: str) -> DeviceConfiguration:
+    return next(device for device in configuration.devices if device.settings.device == name)
+
+
+def _beyond(chamber: str, able: ChamberRange, steps: Program, *, file: str) -> Iterator[Problem]:
+    """Temperatures and rates that the chamber cannot be told."""
+    for step in steps:
+        if not isinstance(step, PlanStep) or step.chamber is None:
+            continue
+        target_degc, rate_k_per_min = step.chamber.target_degc, step.chamber.rate_k_per_min
+        if not able.temperature_degc_min <= target_degc <= able.temperature_degc_max:
+            reach = f"{able.temperature_degc_min:g} to {able.temperature_degc_max:g} degC"
+            yield Problem(
+                file=file,
+                line=step.line,
+                step=step.step_id,
+                code="chamber-range",
+                message=f"step {step.step_id} wants {target_degc:g} degC, chamber {chamber} reaches {reach}",
+            )
+        if rate_k_per_min is not None and rate_k_per_min > able.rate_k_per_min_max:
+            most = f"at most {able.rate_k_per_min_max:g} K/min" if able.rate_k_per_min_max else "no rate"
+            yield Problem(
+                file=file,
+                line=step.line,
+                step=step.step_id,
+                code="chamber-rate",
+                message=f"step {step.step_id} wants {rate_k_per_min:g} K/min, chamber {chamber} takes {most}",
+                hint="without `rate` it goes as fast as it can",
             )
 
 

@@ -21,12 +21,26 @@ class CheckedConfiguration:
         """In all bays."""
         return sum(len(bay.positions) for bay in self.configuration.rack.bays.values())
 
+    @property
+    def uncommissioned(self) -> Mapping[str, str]:
+        """The cyclers whose register maps nobody has proved yet, each with its map's file."""
+        told = [device.settings for device in self.configuration.devices]
+        return {
+            settings.device: settings.register_map.file
+            for settings in told
+            if settings.register_map is not None
+            and settings.register_map.kind == "cycler"
+            and settings.register_map.commissioned is None
+        }
+
     def lines(self) -> Iterator[str]:
         """For people."""
         found = self.configuration
         yield f"{found.file} is fine: {found.content_hash[:12]}"
         counts = f"devices {len(found.devices)}, bays {len(found.rack.bays)}, positions {self.positions}"
         yield f"rack {found.rack.rack}: {counts}"
+        for device, file in self.uncommissioned.items():
+            yield f"{device}: {file} is uncommissioned: it refuses cells until its proof test has passed"
         for problem in found.not_yet:
             yield f"no run can start on it: {problem}"
 
@@ -39,6 +53,7 @@ class CheckedConfiguration:
             "devices": [device.settings.device for device in found.devices],
             "bays": list(found.rack.bays),
             "positions": self.positions,
+            "uncommissioned": list(self.uncommissioned),
             "not_yet": [problem.as_json() for problem in found.not_yet],
         }
 

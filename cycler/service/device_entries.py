@@ -1,17 +1,18 @@
 """The `devices:` of a rack file: which driver, where, and what it is told."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cycler.contract.plugin import DeviceKind, DeviceSettings, Driver, OfflineFacts, Resource, Surroundings
 from cycler.contract.register_map import MapError, RegisterMap
 from cycler.recipe.fields import Fields, as_list, as_text, as_title, as_word
 from cycler.recipe.problems import InvalidFile, MistakeError, Problem
-from cycler.recipe.yaml_nodes import Node, ScalarNode
+from cycler.recipe.yaml_nodes import ListNode, Node, ScalarNode
 from cycler.service.clock import utcnow
 from cycler.service.configuration import DeviceConfiguration
-from cycler.service.rack_reading import KIND_NAMES, ListedDevice, RackReading
+from cycler.service.rack_reading import ListedDevice, RackReading
 from cycler.service.register_map_file import load_register_map
+from cycler.service.shared_wires import clash
 from cycler.service.wiring import NotInstalled, installed_drivers, load_driver
 
 _KEYS = frozenset(
@@ -19,9 +20,6 @@ _KEYS = frozenset(
     | {"override", "map"}
 )
 """The rack's own keys. Others are the driver's, which knows them."""
-
-STATIONS = ("unit", "address")
-"""What tells devices apart that share a wire."""
 
 
 def read_devices(fields: Fields, reading: RackReading) -> tuple[DeviceConfiguration, ...]:
@@ -39,17 +37,12 @@ def read_devices(fields: Fields, reading: RackReading) -> tuple[DeviceConfigurat
         if device is None:
             continue
         for other in found:
-            if _place(other) == _place(device) and not device.settings.resource.in_process:
-                message = f"{name}: {other.settings.device} is at that address already"
-                entry.refuse("resource", "twice", message, "one device cannot be two")
+            mine, theirs = device.settings, other.settings
+            against = clash(mine.device, mine.resource, other=theirs.device, others=theirs.resource)
+            if against is not None:
+                entry.refuse("resource", "twice", against.message, against.hint)
         found.append(device)
     return tuple(found)
-
-
-def _place(device: DeviceConfiguration) -> tuple[object, ...]:
-    """Devices with the same are the same device; several units or stations may share a wire."""
-    resource = device.settings.resource
-    return resource.scheme, resource.host, resource.port, resource.path, *map(resource.query.get, STATIONS)
 
 
 def _device(
@@ -62,11 +55,7 @@ def _device(
     voltage_accuracy_v, current_accuracy_a = _accuracy(entry, rated)
     register_map = _register_map(entry)
     _defer(entry, name or "?", reading)
-    options = {
-        key: node.text for key, node in entry.node.entries.items() if key not in _KEYS and isinstance(node, ScalarNode)
-    }
-    for key in options:
-        entry.know(key)
+    options = _options(entry)
     entry.close()
     if name is None:
         return None
@@ -95,12 +84,27 @@ def _device(
         return None
     except MapError as error:
         file = "" if register_map is None else register_map.file
-        entry.problems.found.append(Problem(file=file, line=error.line, code="register-map", message=str(error)))
+        _refuse_map(entry, [Problem(file=file, line=error.line, code="register-map", message=str(error))])
         return None
-    if kind == "meter":
-        reading.defer(entry.line("driver"), f"{name}: {KIND_NAMES[kind]}", "take it out to run without")
-    reading.devices[name] = ListedDevice(kind=kind, facts=facts)
+    reading.devices[name] = ListedDevice(driver=driver_name, kind=kind, facts=facts)
     return DeviceConfiguration(settings=settings, driver=driver_name)
+
+
+def _options(entry: Fields) -> dict[str, str]:
+    """The driver's own: one value each. A list is written as one text, like `0 1`."""
+    options = {}
+    for key, node in entry.node.entries.items():
+        if key in _KEYS:
+            continue
+        entry.know(key)
+        if isinstance(node, ScalarNode):
+            options[key] = node.text
+        else:
+            items = node.items if isinstance(node, ListNode) else []
+            flat = " ".join(item.text for item in items if isinstance(item, ScalarNode))
+            hint = f'write {key}: "{flat}"' if flat else ""
+            entry.refuse(key, "type", f"{key}: a driver's option is one value", hint)
+    return options
 
 
 def _facts(driver: Driver, settings: DeviceSettings) -> tuple[DeviceKind, OfflineFacts]:
@@ -128,8 +132,16 @@ def _register_map(entry: Fields) -> RegisterMap | None:
     try:
         return load_register_map(Path(entry.problems.file).parent / name)
     except InvalidFile as invalid:
-        entry.problems.found.extend(invalid.problems)
+        _refuse_map(entry, invalid.problems)
         return None
+
+
+def _refuse_map(entry: Fields, problems: Iterable[Problem]) -> None:
+    """Here too: who reads the rack file does not know of the map's."""
+    entry.refuse(
+        "map", "register-map", "map: it cannot be used as it is", "what is wrong with it stands by its own name"
+    )
+    entry.problems.found.extend(problems)
 
 
 def _defer(entry: Fields, name: str, reading: RackReading) -> None:

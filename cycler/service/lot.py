@@ -106,11 +106,13 @@ def finish_runs(
 def _since_filled(reader: Reader, runs: Sequence[Run]) -> Mapping[CellId, tuple[StepResult, ...]]:
     """What this store knows of cells whose first cycle began in an earlier run and goes on in one of these."""
     begun = {cell.cell_id for run in runs for cell in run.cells.values() if cell.state == "precharged"}
-    started_utc = min(run.started_utc for run in runs)
+    ours = {run.run_id for run in runs}
     found: dict[CellId, tuple[StepResult, ...]] = {}
     for run in reader.runs() if begun else ():
+        if run.run_id in ours:  # the store has them in the order in which they began
+            break
         places = {at: cell for at, cell in run.cells.items() if cell.cell_id in begun}
-        if not places or run.started_utc >= started_utc:
+        if not places:
             continue
         record = reader.record(run.run_id)
         for at, cell in places.items():

@@ -30,12 +30,13 @@ class BayProgress:
         return 1.0 if self.ended == self.cells or not whole_s else self.elapsed_s / whole_s
 
 
-def bay_progress(run: Run, controllers: Mapping[PositionId, ChannelController], *, now_utc: datetime) -> BayProgress:
+def bay_progress(
+    run: Run, controllers: Mapping[PositionId, ChannelController], *, elapsed_s: float, now_utc: datetime
+) -> BayProgress:
     """The bay is done when the cell that is furthest behind is."""
     of_run = [controllers[position] for position in run.cells if position in controllers]
     running = [controller for controller in of_run if not controller.closed]
     steps = Counter(_words(controller.machine.step) for controller in running if controller.machine.step is not None)
-    elapsed_s = (now_utc - run.started_utc).total_seconds()
     behind = min(running, key=lambda controller: controller.machine.step_count, default=None)
     remaining_s = behind.machine.remaining_s if behind is not None else 0.0
     return BayProgress(

@@ -25,6 +25,7 @@ _REFERENCE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9._-]+)", re.AS
 class ListedDevice:
     """An entry under `devices:`, as far as references to it can be checked."""
 
+    driver: str
     kind: DeviceKind
     facts: OfflineFacts
 

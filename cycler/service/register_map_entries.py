@@ -58,7 +58,7 @@ def read_bits(fields: Fields) -> Iterator[MappedBit]:
             if value is not None:
                 values[key] = value
         entry.close()
-        if not (name and place):
+        if not (name and place) or (bit is None and "bit" in entry):
             continue
         function = place[0]
         if function in (1, 2) and (bit is not None or values):

@@ -23,8 +23,10 @@ from cycler.record.journal import Journal, JournalFailed
 from cycler.record.recorder import Recorder
 from cycler.service.chamber_check import chamber_problems
 from cycler.service.configuration import Configuration
+from cycler.service.joined_rack import joined_rack
+from cycler.service.meter_check import meter_problems
 from cycler.service.progress import BayProgress, bay_progress
-from cycler.service.wiring import offline_range, open_devices
+from cycler.service.wiring import offline_ranges, open_devices
 
 T = TypeVar("T")
 
@@ -50,15 +52,17 @@ def check_start(configuration: Configuration, jobs: Sequence[Job]) -> None:
     """Raises `InvalidFile` with all that speaks against a start before anybody has connected to a device.
 
     That is a rack that asks for what control cannot do yet, a recipe that a channel cannot run, as far as the rack file
-    tells what it can, and temperatures that a bay cannot have.
+    tells what it can, what a meter has to measure that none is there for, and temperatures that a bay cannot have.
     """
     problems = dict.fromkeys(configuration.not_yet)
-    devices = {device.settings.device: device for device in configuration.devices}
+    ranges = offline_ranges(configuration)
     for job in jobs:
         positions = configuration.rack.bays[job.bay].positions
         used = dict.fromkeys(channel.device for cell in job.cells for channel in positions[cell].channels)
-        for channel in dict.fromkeys(offline_range(devices[device]) for device in used):
+        for channel in dict.fromkeys(ranges[device] for device in used):
             problems |= dict.fromkeys(check(job.recipe.recipe, job.recipe.cell_type, channel))
+        asked = [positions[cell] for cell in job.cells]
+        problems |= dict.fromkeys(meter_problems(configuration, job.recipe, asked))
     problems = problems or dict.fromkeys(chamber_problems(configuration, {job.bay: job.recipe for job in jobs}))
     if problems:
         raise InvalidFile(problems)
@@ -96,6 +100,7 @@ async def _session(
 ) -> list[Run]:
     await world.start()
     try:
+        controlled = joined_rack(configuration.rack)
         devices = open_devices(configuration, Surroundings(utcnow=world.utcnow, world=world))
         journal = Journal(store, rack=configuration.rack.rack, opened_utc=world.utcnow())
         recorder = Recorder(
@@ -104,7 +109,14 @@ async def _session(
             on_failure=lambda reason: rack.stop_all(reason, code=AlarmCode.JOURNAL_NOT_DURABLE),
             commit_every_s=COMMIT_EVERY_S,
         )
-        rack = RackController(configuration.rack, devices, recorder, utcnow=world.utcnow, rng=random.Random(seed))
+        rack = RackController(
+            controlled,
+            devices,
+            recorder,
+            utcnow=world.utcnow,
+            rng=random.Random(seed),
+            holds_answered_by="the simulation: nobody is there to be asked",
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 background = [
@@ -112,15 +124,15 @@ async def _session(
                     tasks.create_task(rack.run(), name="rack"),
                 ]
                 await rack.ready()
-                bays = configuration.rack.bays
+                bays = controlled.bays
                 runs = [await _start(rack, recorder, world, job, bays[job.bay].positions) for job in jobs]
                 if on_progress is not None:
                     background.append(tasks.create_task(_report(rack, world, runs, on_progress), name="progress"))
                 for place, run in enumerate(runs, 1):
                     await rack.finished(run)
                     # Reading a device costs our time, and what goes on elsewhere may take many times as long.
-                    needed = {device for later in runs[place:] for device in _cyclers(bays[later.placement.bay])}
-                    await rack.let_go(_cyclers(bays[run.placement.bay]) - needed)
+                    needed = {device for later in runs[place:] for device in _own_devices(bays[later.placement.bay])}
+                    await rack.let_go(sorted(_own_devices(bays[run.placement.bay]) - needed))
                 for task in background:
                     task.cancel()
         finally:
@@ -156,19 +168,25 @@ async def _start(
         recipe_version=recipe.version,
         recipe_hash=content_hash(recipe),
         recipe_text=canonical_text(recipe),
+        released_as="simulated",
         cells=job.cells,
     )
     await rack.start_run(run, plans)
     return run
 
 
-def _cyclers(bay: Bay) -> set[str]:
-    return {channel.device for position in bay.positions.values() for channel in position.channels}
+def _own_devices(bay: Bay) -> set[str]:
+    """Its cyclers and its chamber."""
+    cyclers = {channel.device for position in bay.positions.values() for channel in position.channels}
+    return cyclers if bay.chamber is None else cyclers | {bay.chamber}
 
 
 async def _report(rack: RackController, world: World, runs: Sequence[Run], on_progress: OnProgress) -> None:
+    clock = asyncio.get_running_loop().time
+    began_s = clock()
     while True:
-        on_progress([bay_progress(run, rack.controllers, now_utc=world.utcnow()) for run in runs])
+        elapsed_s, now_utc = clock() - began_s, world.utcnow()
+        on_progress([bay_progress(run, rack.controllers, elapsed_s=elapsed_s, now_utc=now_utc) for run in runs])
         await asyncio.sleep(PROGRESS_EVERY_S)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cycler.model.cell_type import CellType
 from cycler.model.rack import PositionId, Rack
-from cycler.model.world import Defect, Fault, SimulatedCell, WorldDeclaration
+from cycler.model.world import FAULTS_OF_THE_PC, Defect, Fault, SimulatedCell, WorldDeclaration
 from cycler.recipe.fields import Fields, as_list, as_map, as_text
 from cycler.recipe.lookup import find_cell_type
 from cycler.recipe.problems import InvalidFile, MistakeError, Problems, nearest
@@ -27,6 +27,8 @@ _NUMBERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "gain": ("gain_per_s", ("/s",)),
     "delay": ("delay_s", ("s",)),
     "times": ("times", ()),
+    "over": ("over_s", ("s",)),
+    "step": ("step_s", ("s",)),
 }
 """Each number of a defect or fault in the file, with its name in the declaration and its base units there."""
 
@@ -168,8 +170,8 @@ def _defects(fields: Fields, rack: Rack, beside: Path) -> list[Defect]:
 def _faults(fields: Fields) -> list[Fault]:
     found = []
     for entry in _entries(fields, "faults", "a fault"):
-        device = entry.text("device", required=True)
         fault = entry.text("fault", required=True)
+        device = "" if fault in FAULTS_OF_THE_PC and "device" not in entry else entry.text("device", required=True)
         from_s, for_s, rate_per_s, probability = _times(entry)
         numbers = _numbers(entry)
         entry.close()

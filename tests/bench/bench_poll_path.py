@@ -105,6 +105,7 @@ async def whole_path(ports: list[int], store: Path) -> float:
         recipe_version="1.0.0",
         recipe_hash="",
         recipe_text="",
+        released_as="simulated",
         cells=cells,
     )
     handles = list(recorder.start_run(run).values())

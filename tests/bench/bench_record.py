@@ -37,7 +37,8 @@ def tray() -> Run:
         run_id="20260101-001",
         started_utc=BEGAN_UTC,
         placement=Placement(tray=TrayId("T1"), bay=BayId("B01"), from_utc=BEGAN_UTC),
-        recipe_name="bench", recipe_version="1.0.0", recipe_hash="0", recipe_text="", cells=cells,
+        recipe_name="bench", recipe_version="1.0.0", recipe_hash="0", recipe_text="",
+        released_as="simulated", cells=cells,
     )  # fmt: skip
 
 

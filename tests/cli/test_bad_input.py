@@ -78,7 +78,7 @@ def line_of(text: str, part: str) -> int:
         (b"\x89PNG\r\n\x1a\n\0\0", ":3", "is binary: it holds a zero byte"),
         (b"a: \xff\n", ":1", "byte 0xff is not UTF-8 (save the file as UTF-8)"),
         (b"a: \x07\n", ":1", "is not text: control characters are not allowed"),
-        (b"#" * 10_000_000, "", "is larger than 1 MiB: no file that people write is"),
+        (b"#" * 10_000_000, "", "is larger than 4 MiB: no file that people write is"),
         (b"a: " + b"[" * 100_000, ":1", "is nested deeper than 32 levels"),
         (b"a: 1\nb: &here 2\n", ":2", "anchors (`&name`) and aliases (`*name`) are not allowed (write it"),
         (b"a: 1\nb: *here\n", ":2", "anchors (`&name`) and aliases (`*name`) are not allowed (write it"),

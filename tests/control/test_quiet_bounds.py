@@ -12,6 +12,7 @@ from cycler.contract.order import Direction
 from cycler.control.condition_watch import Quiet
 from cycler.control.step_machine import StepMachine
 from cycler.recipe.plan import (
+    Assignment,
     Comparison,
     Condition,
     LoopEnd,
@@ -77,7 +78,11 @@ def comparisons(relations: list[str], values: dict[str, list[float]]) -> st.Sear
     )
 
 
-anything = comparisons([">", ">="], RISING) | comparisons(["<", "<="], FALLING)
+of_variables = st.builds(
+    compare, st.just("variable"), st.sampled_from([">", "<="]), st.sampled_from([0.5, 2.0]), variable=st.just("x")
+)
+rising, falling = comparisons([">", ">="], RISING), comparisons(["<", "<="], FALLING)
+anything = rising | falling | rising | falling | of_variables
 
 
 @st.composite
@@ -133,12 +138,19 @@ def steps(draw: st.DrawFn) -> PlanStep:
     )
 
 
+X_IS_1 = step(
+    "set",
+    PlanPhase(direction="rest", duration_s=0.0),
+    assignments=(Assignment(variable="x", terms=(1.0,), unit="", unit_si=1.0, text="x = 1"),),
+)
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     body = draw(st.lists(steps(), min_size=1, max_size=3))
     if draw(st.booleans()):
-        return plan(LoopStart(times=2, end=len(body) + 1), *body, LoopEnd(start=0))
-    return plan(*body)
+        return plan(X_IS_1, LoopStart(times=2, end=len(body) + 2), *body, LoopEnd(start=1))
+    return plan(X_IS_1, *body)
 
 
 # What the readings may bring: for how many of them, what is added to the voltage, times the current, the temperature.

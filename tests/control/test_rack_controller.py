@@ -58,6 +58,7 @@ class Shop:
             recipe_version="1.0.0",
             recipe_hash="",
             recipe_text="",
+            released_as="simulated",
             cells=job.cells,
         )
         plans = {}
@@ -91,14 +92,17 @@ def at_work(
     disk: Disk | None = None,
     bays: tuple[BayId, BayId] = (B01, B01),
     authors: Mapping[str, Callable[[CyclerDriver], Any]] | None = None,
+    chamber: str | None = None,
 ) -> tuple[RunStory, ...]:
     """Runs the test on a rack with two supplies, one cell each; what the journal then tells.
 
-    `authors` put drivers of their own around the good ones.
+    `authors` put drivers of their own around the good ones; `chamber` is what the first bay stands in.
     """
     layout = Layout(driver="ea_psb", options={}, contactors=True, free_ports=False)
     for cell, bay in zip(("c1", "c2"), bays, strict=True):
         layout.load(cell, state="formed@50%", capacity_ah=None, device=None, bay=bay)
+    if chamber is not None:
+        layout.chambers[bays[0]] = chamber
     configuration = layout.configuration()
     job = layout.jobs((ONE_MINUTE,))[0]
     declaration = WorldDeclaration(cells=layout.simulated_cells(job.recipe.cell_type))
@@ -205,6 +209,18 @@ def test_a_cycler_that_was_let_go_is_left_alone_for_good(tmp_path: Path) -> None
         "B01/A1": "completed",
         "B01/A2": "not-started",
     }
+
+
+def test_a_chamber_that_was_let_go_is_left_alone_for_good(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.finished(await shop.start(), within_s=90.0)
+        await shop.rack.let_go(["ch-01"])
+        shop.cables.unplug("ch-01")
+        await shop.finished(await shop.start(BayId("B02")), within_s=90.0)
+
+    _, story = at_work(tmp_path, test, bays=(B01, BayId("B02")), chamber="ch-01")
+    assert {outcome.ended for outcome in story.outcomes.values()} == {"completed"}
+    assert not any(event.event == "device.lost" for event in story.events)
 
 
 def test_a_device_that_comes_back_takes_the_next_run(tmp_path: Path) -> None:

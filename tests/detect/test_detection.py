@@ -9,8 +9,9 @@ from kinds import look_at_kinds
 from cycler.service.recipes import recipe_named
 from sims.defects import KINDS
 
-NOT_PLANTED = {"rotated-tray", "wrong-sensor"}
-"""The one concerns a whole bay, the other nothing finds: see docs/simulation.md."""
+NOT_PLANTED = {"lost-subchannel", "rotated-tray", "wrong-sensor"}
+"""One takes channels in parallel, one a whole bay, and one shows only where two cells do not do the same:
+see docs/simulation.md."""
 
 
 def test_every_kind_of_defect_that_is_simulated_is_planted_or_said_not_to_be() -> None:

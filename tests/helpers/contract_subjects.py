@@ -18,6 +18,7 @@ from sims.devices.chamber import ChamberHardware, SimChamber, open_chamber
 from sims.devices.cycler import open_cycler
 from sims.devices.cycler_hardware import CyclerHardware
 from sims.devices.digital_io import IoHardware, SimIo, open_io
+from sims.devices.meter import MeterHardware, SimMeter, open_meter
 from sims.devices.temperature import SimTemperature, ThermometerHardware, open_temperature
 from sims.loop import VirtualLoop, run_on
 from sims.testing.bench import BenchCell, BenchWorld
@@ -27,7 +28,7 @@ from sims.wire.ea_psb.device import Interface, PsbDevice, PsbSetup
 from sims.wire.ea_psb.simulator import PsbSimulator
 
 T = TypeVar("T")
-H = TypeVar("H", CyclerHardware, ThermometerHardware, IoHardware, ChamberHardware)
+H = TypeVar("H", CyclerHardware, ThermometerHardware, IoHardware, ChamberHardware, MeterHardware)
 
 
 class InProcessSubject(Generic[H]):
@@ -135,6 +136,31 @@ class SimTemperatureSubject(InProcessSubject[ThermometerHardware]):
 
     def set_temperature(self, channel: ChannelId, temperature_degc: float | None) -> None:
         self.world.temperature_degc[DEVICE, channel] = float("nan") if temperature_degc is None else temperature_degc
+
+
+class SimMeterSubject(InProcessSubject[MeterHardware]):
+    """With the errors of a real one."""
+
+    driver = "sim_meter"
+    options: ClassVar[Mapping[str, str]] = {"channels": "4"}
+
+    def open(self) -> SimMeter:
+        return open_meter(self._settings(), self._surroundings())
+
+    async def restart(self) -> None:
+        """It holds nothing."""
+
+    def settings(self) -> object:
+        return None
+
+    def place(self, channel: ChannelId, *, voltage_v: float, resistance_ohm: float) -> None:
+        self.world.tips_on[DEVICE, channel] = voltage_v, resistance_ohm
+
+    def lift(self, channel: ChannelId) -> None:
+        del self.world.tips_on[DEVICE, channel]
+
+    def measuring_current_flows(self) -> bool:
+        return False
 
 
 class SimChamberSubject(InProcessSubject[ChamberHardware]):

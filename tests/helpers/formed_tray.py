@@ -29,6 +29,7 @@ TRAY = Run(
     recipe_version="1.0.0",
     recipe_hash="sha256:00",
     recipe_text="recipe: capacity\n",
+    released_as="simulated",
     cells={
         A10: Cell(cell_id=CellId("c/10"), cell_type="nmc", state="formed"),
         A2: Cell(cell_id=CellId("c-2"), cell_type="nmc", state="formed", genealogy={"melt": "M7"}),

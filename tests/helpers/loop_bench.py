@@ -128,6 +128,7 @@ async def loop_bench(
         recipe_version="1.0.0",
         recipe_hash="",
         recipe_text="",
+        released_as="simulated",
         cells={
             PositionId(f"B01/{channel}"): Cell(cell_id=CellId(channel), cell_type="toy", state="formed")
             for channel in CHANNELS

@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import isnan
 
 import pytest
-from recipe_texts import BOUNDS, CHANNEL, CHARGE, DISCHARGE, HEAD, NOWHERE, load
+from recipe_texts import BOUNDS, CHANNEL, CHARGE, DISCHARGE, HEAD, NOWHERE, load, problems
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.recipe.bounds import end_voltage_v
@@ -13,6 +13,7 @@ from cycler.recipe.compile import check, compile_plan, load_recipe_text
 from cycler.recipe.lookup import LIBRARY
 from cycler.recipe.plan import LoopEnd, LoopStart, Plan, PlanStep
 from cycler.recipe.problems import InvalidFile
+from cycler.recipe.read import STEPS_MAX
 from cycler.recipe.yaml_nodes import load_bytes
 
 
@@ -142,8 +143,8 @@ def test_lists_become_a_variant_for_each_turn_of_the_innermost_loop() -> None:
 def test_a_loop_costs_no_memory_for_its_turns() -> None:
     inner = "loop: {times: 65535, steps: [rest: {time: 1 s}]}"
     program = plan(f"loop: {{times: 65535, steps: [{inner}]}}").program
-    assert program[0] == LoopStart(times=65535, end=4)
-    assert program[1] == LoopStart(times=65535, end=3)
+    assert program[0] == LoopStart(times=65535, end=4, step_id="1")
+    assert program[1] == LoopStart(times=65535, end=3, step_id="1.1")
     assert program[3:] == (LoopEnd(start=1), LoopEnd(start=0))
 
 
@@ -196,3 +197,16 @@ def test_a_channel_that_holds_no_resistance_refuses_cr() -> None:
     cr = f"discharge: {{resistance: 1 Ohm, until: [voltage <= 2.8 V], fail: [{BOUNDS}]}}"
     with pytest.raises(InvalidFile, match="which the channel cannot hold"):
         plan(cr, channel=replace(CHANNEL, holds_resistance=False))
+
+
+def test_a_recipe_may_have_ten_thousand_steps_and_no_more() -> None:
+    cycle = [
+        CHARGE,
+        "rest: {time: 10 min}",
+        DISCHARGE.replace("{", "{tag: cap, "),
+        "set: {kept: cap / 5 Ah, fail: [kept < 20 % -> goto out]}",
+    ]
+    steps = [cycle[number % 4] for number in range(STEPS_MAX - 1)]
+    assert len(load(*steps, "rest: {id: out, time: 1 s}").recipe.steps) == STEPS_MAX
+    (problem,) = problems(*(STEPS_MAX + 5) * ["rest: {time: 1 s}"])
+    assert (problem.step, problem.line, problem.code) == ("10001", 4 + 10001, "too-many-steps")

@@ -13,8 +13,9 @@ from cycler.recipe.condition import (
     RecipeTest,
     parse_condition,
 )
+from cycler.recipe.dimensions import DIMENSIONS
 from cycler.recipe.problems import MistakeError
-from cycler.recipe.units import SCALES, Quantity
+from cycler.recipe.units import Quantity
 
 names = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True).filter(lambda name: name not in RESERVED)
 codes = st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True)
@@ -25,9 +26,9 @@ times = st.floats(min_value=0, max_value=1e6).map(lambda number: Quantity(number
 @st.composite
 def comparisons(draw: st.DrawFn) -> RecipeTest:
     quantity = draw(st.one_of(st.sampled_from(sorted(QUANTITY_UNITS)), names))
-    units = QUANTITY_UNITS.get(quantity, tuple(sorted({base for base, _ in SCALES.values()})))
+    units = QUANTITY_UNITS.get(quantity, tuple(DIMENSIONS))
     value = Quantity(draw(numbers), draw(st.sampled_from(units)))
-    of = draw(st.one_of(st.just("rated"), names)) if value.unit == "%" else None
+    of = draw(st.one_of(st.just("rated"), names)) if value.unit == "%" and quantity in QUANTITY_UNITS else None
     return RecipeTest(quantity, draw(st.sampled_from([">", ">=", "<", "<="])), value, of)
 
 

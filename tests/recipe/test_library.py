@@ -103,10 +103,10 @@ def test_the_worst_case_counts_every_turn() -> None:
 
 def test_the_schema_is_json_and_names_the_steps_that_there_are() -> None:
     schema = json.loads(json.dumps(recipe_schema()))
-    assert set(_steps(schema)) == {*STEP_KINDS, "loop"}
+    assert set(_steps(schema)) == {*STEP_KINDS, "loop", "recipe"}
 
 
-@pytest.mark.parametrize("word", STEP_KINDS)
+@pytest.mark.parametrize("word", [word for word, kind in STEP_KINDS.items() if kind.form.free is None])
 def test_the_schema_and_the_reader_know_the_same_keys(word: str) -> None:
     keys = set(_steps(recipe_schema())[word]["properties"])
     assert keys >= set(COMMON_KEYS)

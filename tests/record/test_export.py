@@ -26,8 +26,9 @@ from formed_tray import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from pulse_points import point
 
-from cycler.model.results import CellOutcome, CellResult, PulsePoint
+from cycler.model.results import CellOutcome, CellResult
 from cycler.record.export import event_hash, export_runs
 from cycler.record.reader import Reader
 from sims.loop import run_virtual
@@ -44,8 +45,7 @@ RESULTS = (
 )  # fmt: skip
 PULSE = replace(
     DISCHARGE, step_count=4, step_id="4", step_type="dcir", tag=None, moved=CHARGE.moved,
-    pulse=tuple(PulsePoint(nominal_s=at_s, resistance_ohm=r, taken_s=(at_s, at_s)) for at_s, r in
-                ((10.0, 0.025), (0.1, 0.015), (1.0, 0.02))),
+    pulse=(point(10.0, 0.025), point(0.1, 0.015), point(1.0, 0.02)),
 )  # fmt: skip
 
 
@@ -178,6 +178,21 @@ def test_steps_have_the_columns_that_others_rely_on(files: Path) -> None:
     assert steps["started_utc"][1].isoformat() == "2026-01-01T01:00:00+00:00"
 
 
+def test_each_resistance_of_a_pulse_has_what_was_read_for_it(files: Path) -> None:
+    pulses = table(files / "pulses.parquet")
+    assert pulses["nominal_s"] == [0.1, 1.0, 10.0]
+    assert pulses["resistance_ohm"] == [0.015, 0.02, 0.025]
+    assert pulses["uncertainty_ohm"] == [0.001] * 3
+    assert pulses["timed_by"] == ["device"] * 3
+    assert (pulses["reference_time_s"][2], pulses["reference_voltage_v"][2], pulses["reference_current_a"][2]) == (
+        -0.1,
+        3.7,
+        0.0,
+    )
+    assert pulses["after_time_s"] == pulses["before_time_s"] == [0.1, 1.0, 10.0]
+    assert pulses["after_current_a"] == [-1.0] * 3
+
+
 def test_cells_leave_out_what_nobody_measured_and_end_with_the_genealogy(files: Path) -> None:
     assert table(files / "cells.parquet") == {
         "cell_id": ["c-2", "c/10"],
@@ -200,7 +215,9 @@ def test_events_keep_their_data_as_json(files: Path) -> None:
 
 def test_run_json_names_every_file_with_its_hash(files: Path) -> None:
     summary = json.loads((files / "run.json").read_text())
-    assert list(summary) == ["cells", "config_hash", "files", "recipe_hash", "seed", "started_utc", "version"]
+    keys = ["cells", "config_hash", "files", "recipe_hash", "released_as", "seed", "started_utc", "version"]
+    assert list(summary) == keys
+    assert summary["released_as"] == "simulated"
     assert set(summary["files"]) == {path.name for path in files.iterdir()} - {"run.json"}
     for name, digest in summary["files"].items():
         assert hashlib.sha256((files / name).read_bytes()).hexdigest() == digest

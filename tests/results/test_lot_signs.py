@@ -45,6 +45,9 @@ class Made:
     leak_a: float = 0.0
     mean_v: float = 3.65
     drift_k_per_h: float = 0.0
+    warmed_k: float = 0.0  # what the discharge warms the cells of the lot by …
+    follows: float = 1.0  # … and how much of it this one's sensor shows
+    warm_k: float = 0.0  # what a hot neighbour has warmed it by before
     busy_from_s: float = math.inf  # from then on a current that warms it
     last_rest_h: float = 1.0
     plateau_v: float = 0.0  # after the charge
@@ -74,6 +77,7 @@ def samples_of(made: Made, rng: np.random.Generator) -> Curve:
             time_s, volts = np.append(time_s, hours * HOUR + 0.1), np.append(volts, volts[-1] - made.pulled_v)
         elapsed_s = start_s + time_s
         degc = 25.0 + made.drift_k_per_h * elapsed_s / HOUR
+        degc = degc + (made.warm_k + made.warmed_k * made.follows * time_s / (hours * HOUR) if step == 3 else 0.0)
         step_column = np.full(len(time_s), float(step))
         zero = np.zeros(len(time_s))
         amps_a = np.where(elapsed_s < made.busy_from_s, amps, 5.0)
@@ -112,7 +116,9 @@ def lot(odd: Made, *, cells: int = 12) -> Sequence[tuple[str, tuple[str, ...]]]:
     run = replace(TRAY, cells={at: Cell(cell_id=CellId(at), cell_type="nmc", state="filled") for at in names})
     records = []
     for at in names:
-        made = odd if at == ODD else Made(ohm=0.03 * (1 + 0.015 * rng.standard_normal()), last_rest_h=odd.last_rest_h)
+        ohm = 0.03 * (1 + 0.015 * rng.standard_normal())
+        good = Made(ohm=ohm, last_rest_h=odd.last_rest_h, warmed_k=odd.warmed_k)
+        made = odd if at == ODD else good
         records.append(
             CellRecord(
                 run=run,
@@ -214,3 +220,30 @@ def test_a_quiet_time_that_is_too_short_to_tell_says_nothing() -> None:
 
 def test_a_sensor_within_its_tolerance_says_nothing() -> None:
     assert odd_one(Made(drift_k_per_h=0.1)) == ("pass", ())
+
+
+@pytest.mark.parametrize("follows", [0.0, 0.2, -0.5])
+def test_a_sensor_that_its_own_cells_current_does_not_warm_sits_elsewhere(follows: float) -> None:
+    assert odd_one(Made(warmed_k=3.0, follows=follows)) == ("retest", ("TEMPERATURE",))
+
+
+def test_a_sensor_that_is_warmed_less_than_others_sits_badly_at_worst() -> None:
+    assert odd_one(Made(warmed_k=3.0, follows=0.5)) == ("pass", ())
+
+
+def test_a_cell_that_a_neighbour_has_warmed_before_is_believed() -> None:
+    assert odd_one(Made(warmed_k=3.0, warm_k=3.0, follows=0.1)) == ("pass", ())
+
+
+def test_where_the_current_warms_nobody_no_sensor_is_accused() -> None:
+    assert odd_one(Made(warmed_k=1.5, follows=0.0)) == ("pass", ())
+
+
+def test_a_step_that_was_broken_off_says_nothing_of_the_sensor() -> None:
+    early = Made(warmed_k=3.0, follows=0.0, ended="tripped", code="TRIP_3", last_step=1)
+    assert odd_one(early)[1] == ("TRIP_3",)
+
+
+def test_a_cell_of_another_kind_is_not_blamed_on_its_sensor() -> None:
+    codes = odd_one(Made(warmed_k=3.0, follows=0.3, mean_v=3.25))[1]
+    assert "WRONG_CHEMISTRY" in codes and "TEMPERATURE" not in codes

@@ -17,7 +17,8 @@ from cycler.model.cell_type import Band, CellType
 from cycler.model.results import CellOutcome, Counters
 from cycler.model.run import Run
 from cycler.results.cell_record import CellRecord
-from cycler.results.charts import Line, line_chart, strip, thinned
+from cycler.results.charts import Line, line_chart, strip
+from cycler.results.drawing import thinned
 from cycler.results.report import render_report
 from cycler.results.verdict import judged
 

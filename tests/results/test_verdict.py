@@ -7,14 +7,16 @@ import pytest
 from formed_tray import A2, A10, CHARGE, DISCHARGE, NAS_PER_MAH, REST, TRAY, ended
 from hypothesis import given
 from hypothesis import strategies as st
+from pulse_points import point
 
 from cycler.model.alarm import AlarmCode
 from cycler.model.cell_type import Band, CellType
 from cycler.model.rack import PositionId
-from cycler.model.results import NAS_PER_AH, REASON_CODES, CellOutcome, CellResult, Counters, PulsePoint, StepResult
+from cycler.model.results import NAS_PER_AH, REASON_CODES, CellOutcome, CellResult, Counters, StepResult, Verdict
 from cycler.results import metrics
 from cycler.results.cell_record import CellRecord
 from cycler.results.reasons import decides_before, reason
+from cycler.results.signs import Sign
 from cycler.results.verdict import JudgedCell, judged, judged_cell, never_ended, place_order
 from cycler.results.words import findings
 
@@ -31,8 +33,7 @@ NMC = CellType(
 )
 DCIR = replace(
     REST, step_count=5, step_id="5", step_type="dcir",
-    pulse=(PulsePoint(nominal_s=10.0, resistance_ohm=0.025, taken_s=(10.0, 10.0)),
-           PulsePoint(nominal_s=0.1, resistance_ohm=0.015, taken_s=(0.1, 0.1))),
+    pulse=(point(10.0, 0.025), point(0.1, 0.015)),
 )  # fmt: skip
 LAST_REST = replace(REST, step_count=4, end_voltage_v=3.1)
 
@@ -341,3 +342,23 @@ def test_a_cell_that_was_refused_for_the_racks_sake_is_said_to_be_not_started() 
     (finding,) = findings(judged_of([], replace(stopped("not-started", None), detail="the channel cannot.")), [])
     assert finding.title == "not started"
     assert finding.to_do == "Mend what is named and start it again."
+
+
+@pytest.mark.parametrize("verdict", ["fail", "retest", "quarantine"])
+def test_the_recipes_own_verdict_is_that_of_the_cell(verdict: Verdict) -> None:
+    outcome = replace(stopped("failed", "LOW_CAPACITY"), verdict=verdict, detail="the recipe stops")
+    judged = judged_of([CHARGE], outcome)
+    assert (judged.result.verdict, judged.result.reason_codes) == (verdict, ("LOW_CAPACITY",))
+    assert judged.result.grade is None
+    (finding,) = findings(judged, [])
+    assert finding.title == "capacity too low"
+    assert finding.came.startswith("The recipe stops.")
+
+
+def test_what_weighs_more_than_the_recipes_verdict_decides() -> None:
+    outcome = replace(stopped("failed", "LOW_CAPACITY"), verdict="retest")
+    leaks = Sign(code="SELF_DISCHARGE", expected="", came="", step_counts=())
+    result = judged_cell(record_of([CHARGE], outcome), [leaks]).result
+    assert (result.verdict, result.reason_codes) == ("fail", ("SELF_DISCHARGE", "LOW_CAPACITY"))
+    worse = judged_cell(record_of([CHARGE], replace(outcome, verdict="quarantine")), [leaks]).result
+    assert (worse.verdict, worse.reason_codes) == ("quarantine", ("LOW_CAPACITY", "SELF_DISCHARGE"))

@@ -93,6 +93,37 @@ def test_a_bay_without_a_chamber_cannot_be_given_a_temperature(
     assert "bay B03 has no chamber" in found.message
 
 
+def test_a_rate_that_the_chamber_does_not_have_is_named_before_the_run(configuration: Configuration) -> None:
+    found = problem(configuration, job("B01", recipe("chamber: {target: 30 degC, rate: 3 K/min}", CHARGE)))
+    assert (found.file, found.line, found.code) == ("warm.yaml", 6, "chamber-rate")
+    assert "step 1 wants 3 K/min, chamber ch-01 takes at most 2 K/min" in found.message
+
+
+def test_a_rate_that_the_chamber_takes_may_start(configuration: Configuration) -> None:
+    check_start(configuration, [job("B01", recipe("chamber: {target: 30 degC, rate: 2 K/min}", CHARGE))])
+
+
+@pytest.mark.parametrize(
+    ("chamber", "says"),
+    [
+        ('driver: lads_thermal, resource: "opc.tcp://10.0.0.7", security: none', "takes no rate"),
+        ('driver: espec_p300, resource: "ascii-tcp://10.0.0.7:57732"', "takes no rate"),
+        (
+            'driver: espec_p300, resource: "ascii-tcp://10.0.0.7:57732", temperature_min: 35 degC',
+            "reaches 35 to 80 degC",
+        ),
+        ('driver: watlow_f4t, resource: "modbus-tcp://10.0.0.7", rate_max: 1 K/min', "takes at most 1 K/min"),
+    ],
+    ids=["lads_thermal", "espec_p300", "espec_p300 warm", "watlow_f4t"],
+)
+def test_the_rack_file_alone_tells_what_a_chamber_takes(tmp_path: Path, chamber: str, says: str) -> None:
+    text = RACK.replace('driver: sim_chamber, resource: "sim:ch-01"', chamber)
+    (tmp_path / "rack.yaml").write_text(text)
+    loaded = recipe("chamber: {target: 30 degC, rate: 1.5 K/min}", CHARGE)
+    with pytest.raises(InvalidFile, match=f"chamber ch-01 {says}"):
+        check_start(load_configuration(tmp_path / "rack.yaml"), [job("B01", loaded)])
+
+
 def test_what_has_soaked_without_a_sensor_took_long_enough_is_marked_and_shown(
     configuration: Configuration, tmp_path: Path
 ) -> None:

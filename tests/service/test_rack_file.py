@@ -186,6 +186,37 @@ def test_two_devices_at_one_address_are_refused_but_not_two_units_on_one_wire(tm
 
 
 @pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("ea_psb, resource: modbus-tcp://10.0.0.7?scpi=5026", "keithley_2450, resource: scpi-tcp://10.0.0.7:5026"),
+        ("ea_psb, resource: modbus-tcp://10.0.0.7?scpi=5025", "keithley_2450, resource: scpi-tcp://10.0.0.7"),
+        ("ea_psb, resource: modbus-tcp://10.0.0.7", "ea_psb, resource: modbus-tcp://10.0.0.7:502"),
+        ("watlow_f4t, resource: scpi-tcp://10.0.0.7?modbus=1502", "watlow_f4t, resource: modbus-tcp://10.0.0.7:1502"),
+        ("ea_psb, resource: modbus-tcp://10.0.0.7:1502?scpi=1503", "ea_psb, resource: modbus-tcp://10.0.0.7:1504?scpi=1503"),
+    ],
+)  # fmt: skip
+def test_one_port_cannot_be_two_devices_whichever_way_it_is_named(tmp_path: Path, first: str, second: str) -> None:
+    devices = "".join(f"  - {{id: {name}, driver: {text}}}\n" for name, text in (("x", first), ("y", second)))
+    assert problem(tmp_path, rack(devices=DEVICES + devices)).message == "y: x is at that address already"
+    devices = "".join(f"  - {{id: {name}, driver: {text}}}\n" for name, text in (("x", second), ("y", first)))
+    assert problem(tmp_path, rack(devices=DEVICES + devices)).message == "y: x is at that address already"
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("&baud=19200", "on /dev/ttyUSB7 it says baud=19200, and ch-1 says no baud"),
+        ("&parity=E", "on /dev/ttyUSB7 it says parity=E, and ch-1 says no parity"),
+    ],
+)
+def test_all_devices_on_one_line_talk_alike(tmp_path: Path, query: str, says: str) -> None:
+    f4t = '  - {id: ch-%d, driver: watlow_f4t, resource: "modbus-rtu:///dev/ttyUSB7?unit=%d%s"}\n'
+    found = problem(tmp_path, rack(devices=DEVICES + f4t % (1, 1, "") + f4t % (2, 2, query)))
+    assert (found.line, found.message) == (7, f"ch-2: {says}")
+    loaded(tmp_path, rack(devices=DEVICES + f4t % (1, 1, query) + f4t % (2, 2, query.lower())))
+
+
+@pytest.mark.parametrize(
     ("device", "message"),
     [
         (f'{PSB}:1", colour: red', "x: option 'colour' is unknown; there are "),
@@ -202,7 +233,8 @@ def test_two_devices_at_one_address_are_refused_but_not_two_units_on_one_wire(tm
         ('driver: ea_psb, resource: "127.0.0.1:1502"', "resource: '127.0.0.1:1502'"),
         ("driver: ea_psb", "a device needs `resource`"),
         (f"{SIM}, channels: 0", "x: channels: '0' is no whole number from 1 to 1024"),
-        (f"{SIM}, channels: [1, 2]", "`channels` is no key of a device"),
+        (f"{SIM}, channels: [1, 2]", "channels: a driver's option is one value"),
+        (f"{SIM}, channels: {{a: 1}}", "channels: a driver's option is one value"),
         (f"{SIM}, rated: {{voltage: 0 V}}", "voltage: 0 V is not above 0"),
         (f"{SIM}, rated: {{voltage: 10 A}}", "voltage: `10 A` is a current, not a voltage"),
         (f"{SIM}, rated: {{volts: 10 V}}", "`volts` is no key of `rated`"),
@@ -272,7 +304,6 @@ def test_the_demo_rack_asks_for_nothing_that_control_cannot_do() -> None:
     [
         (rack(purpose=", purpose: abuse"), 1, "purpose: abuse"),
         (rack(bay=", power_limit: 5 kW"), 7, "bay B01: power_limit"),
-        (rack("{A1: {channel: bt-01/1+bt-01/2}}"), 8, "channels in parallel"),
         (rack(more="power_limit: 10 kW\n"), 9, "power_limit"),
         (
             rack(more="interlocks: [{id: estop, input: io-01/DI0, active: low, scope: rack, action: off}]\n"),

@@ -9,6 +9,7 @@ from map_subjects import map_of, map_texts
 
 from cycler.contract.register_map import Commissioned, MappedBit, MappedRegister
 from cycler.recipe.problems import InvalidFile, Problem
+from cycler.service.config_check import check_configuration
 from cycler.service.rack_file import load_configuration
 from cycler.service.register_map_file import load_register_map
 
@@ -41,6 +42,18 @@ def rack_problem(folder: Path, rack: str = RACK, *, text: str = MAP) -> Problem:
     with pytest.raises(InvalidFile) as refused:
         loaded(folder, rack, text=text)
     (problem,) = refused.value.problems
+    return problem
+
+
+def named_problem(folder: Path, rack: str = RACK, *, text: str = MAP, lines: tuple[int, ...] = (4,)) -> Problem:
+    """What is wrong with the map, which the rack file names in these lines."""
+    with pytest.raises(InvalidFile) as refused:
+        loaded(folder, rack, text=text)
+    here = [problem for problem in refused.value.problems if problem.file == str(folder / "rack.yaml")]
+    assert [(problem.line, problem.message) for problem in here] == [
+        (line, "map: it cannot be used as it is") for line in lines
+    ]
+    (problem,) = (problem for problem in refused.value.problems if problem not in here)
     return problem
 
 
@@ -120,6 +133,7 @@ def test_a_slip_is_named_with_its_line(old: str, new: str, line: int, says: str)
         ("function: 4", "of an input register write which `bit` it is"),
         ("function: 3, bit: 1, on: 2", "either one bit of the register"),
         ("function: 3, bit: 16", "16 is not between 0 and 15"),
+        ("function: 4, bit: 16", "16 is not between 0 and 15"),
         ("function: 3, on: 5, off: 5", "on and off are both 5"),
         ("function: 3, off: 1", "on and off are both 1"),
     ],
@@ -195,24 +209,24 @@ def test_the_path_is_relative_to_the_rack_file(tmp_path: Path) -> None:
 
 
 def test_a_slip_in_the_map_is_reported_as_that_files(tmp_path: Path) -> None:
-    problem = rack_problem(tmp_path, text=MAP.replace("scale: 0.1", "scale: 0"))
+    problem = named_problem(tmp_path, text=MAP.replace("scale: 0.1", "scale: 0"))
     assert (problem.file, problem.line) == (str(tmp_path / "maps" / "tc.yaml"), 5)
 
 
 def test_a_slip_in_a_map_that_two_devices_name_is_reported_once(tmp_path: Path) -> None:
     line = RACK.splitlines()[3]
     rack = RACK.replace(line, f"{line}\n{line.replace('tc-01', 'tc-02')}")
-    assert rack_problem(tmp_path, rack, text=MAP.replace("scale: 0.1", "scale: 0")).line == 5
+    assert named_problem(tmp_path, rack, text=MAP.replace("scale: 0.1", "scale: 0"), lines=(4, 5)).line == 5
 
 
 def test_what_the_driver_misses_in_the_map_is_reported_as_that_files(tmp_path: Path) -> None:
-    problem = rack_problem(tmp_path, text=MAP.replace(", channel: 1", ""))
+    problem = named_problem(tmp_path, text=MAP.replace(", channel: 1", ""))
     assert (problem.file, problem.line) == (str(tmp_path / "maps" / "tc.yaml"), 5)
     assert "write the `channel`" in problem.message
 
 
 def test_a_map_that_is_not_there_is_said(tmp_path: Path) -> None:
-    problem = rack_problem(tmp_path, RACK.replace("tc.yaml", "no.yaml"))
+    problem = named_problem(tmp_path, RACK.replace("tc.yaml", "no.yaml"))
     assert problem.file.endswith("maps/no.yaml")
     assert "No such file" in problem.message
 
@@ -226,6 +240,22 @@ def test_the_kind_of_a_device_is_its_maps(tmp_path: Path) -> None:
     chamber = next(text for text in map_texts() if "kind: chamber" in text)
     problem = rack_problem(tmp_path, text=chamber)
     assert problem.message == "temperature: tc-01 is a chamber, a temperature input is due here"
+
+
+def test_a_cycler_whose_map_nobody_has_proved_is_named_where_its_rack_is_checked(tmp_path: Path) -> None:
+    (text,) = (text for text in map_texts() if "kind: cycler" in text)
+    rack = RACK.replace("channels: 1}", "channels: 1}\n  - {id: cy-01, driver: modbus_map, map: maps/cy.yaml, "
+                        'resource: "modbus-tcp://127.0.0.1:1505"}')  # fmt: skip
+    loaded(tmp_path)
+    (tmp_path / "rack.yaml").write_text(rack)
+    for proved in (True, False):
+        kept = [line for line in text.splitlines() if proved or not line.startswith("commissioned:")]
+        (tmp_path / "maps" / "cy.yaml").write_text("\n".join(kept))
+        checked = check_configuration(tmp_path / "rack.yaml", None)
+        said = [line for line in checked.lines() if line.startswith("cy-01: ")]
+        assert checked.document()["uncommissioned"] == ([] if proved else ["cy-01"])
+        assert bool(said) is not proved
+        assert all("is uncommissioned: it refuses cells until its proof test has passed" in line for line in said)
 
 
 def test_a_driver_that_needs_a_map_says_so(tmp_path: Path) -> None:

@@ -117,6 +117,10 @@ def test_what_comes_and_goes_says_how_often_and_how_long(tmp_path: Path) -> None
             "device: bench, fault: off-ignored, times: 1",
             Fault(device="bench", fault="off-ignored", numbers={"times": 1.0}, line=3),
         ),
+        (
+            "fault: clock-step, step: -1 h, from: 2 h",
+            Fault(device="", fault="clock-step", numbers={"step_s": -3600.0}, from_s=7200.0, line=3),
+        ),
     ],
 )
 def test_a_fault_has_its_times_and_numbers_in_si_units(tmp_path: Path, fault: str, expected: Fault) -> None:
@@ -159,9 +163,11 @@ def test_every_defect_can_be_declared_with_its_own_number(tmp_path: Path, defect
         (with_fault("device: bench, fault: nan, for: -1 s"), 3, "for: -1 s is not above 0"),
         (with_fault("device: bench, fault: drift, offset: 1 mA"), 3, "offset: `1 mA` is a current, not a voltage rate"),
         (with_fault("fault: nan"), 3, "a fault needs `device`"),
+        (with_fault("device: bench, fault: clock-step"), 3, "bench: clock-step: it strikes the PC and no device"),
+        (with_fault("device: contactors/DO0, fault: pressure-loss, over: 1 h"), 3, "contactors: pressure-loss: name a"),
         ("cells: {default: nmc811-21700}\nfaults: [late]\n", 2, "a fault is `key: value` entries"),
         (with_defect("defect: low-capasity, factor: 0.9"), 3, "S01/1: no defect 'low-capasity' is simulated: "),
-        (with_defect("defect: lost-subchannel"), 3, "S01/1: no defect 'lost-subchannel' is simulated: "),
+        (with_defect("defect: lost-subchannel"), 3, "S01/1: lost-subchannel: it has one channel only"),
         (with_defect("defect: missing, factor: 0.9"), 3, "S01/1: missing: takes no numbers, not factor"),
         (with_defect("defect: low-capacity, factor: 1.9"), 3, "S01/1: low-capacity: factor must lie between 0.01 and"),
         (with_defect("defect: wrong-chemistry, cell_type: lto-99"), 3, "cell_type: there is no cell type lto-99"),

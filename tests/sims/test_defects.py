@@ -348,7 +348,7 @@ def test_nothing_is_wrong_with_the_neighbours_of_a_defect() -> None:
     ("wrong", "message"),
     [
         (defect("micro-shrot"), "B01/A1: no defect 'micro-shrot' is simulated: did you mean 'micro-short'"),
-        (defect("lost-subchannel"), "no defect 'lost-subchannel' is simulated: there are"),
+        (defect("lost-subchannel"), "it has one channel only, none in parallel"),
         (Defect(at="B01/A9", defect="missing"), "no 'B01/A9': did you mean 'B01/A"),
         (defect("low-capacity", numbers={"factor": 0.9, "depth": 1.0}), "takes only factor, not depth"),
         (defect("low-capacity", numbers={"factor": 1.2}), "factor must lie between 0.01 and 1, not at 1.2"),

@@ -246,6 +246,18 @@ def test_a_chamber_whose_order_is_not_applied_says_so() -> None:
         (Fault(device="cyc-01", fault="nan", numbers={"factor": 2.0}), "takes no numbers, not factor"),
         (Fault(device="cyc-01", fault="drift", numbers={"factor": 2.0}), "takes only offset_per_s, gain_per_s"),
         (Fault(device="cyc-01", fault="nan", probability=-0.1), "a probability of -0.1 cannot be"),
+        (
+            Fault(device="io-01", channel="DO0", fault="pressure-loss"),
+            "pressure-loss: name a bay's press: no bay has one",
+        ),
+        (Fault(device="io-01", fault="pressure-loss"), "pressure-loss: name a bay's press"),
+        (Fault(device="cyc-01", fault="pressure-loss"), "cyc-01: pressure-loss: this fault is not simulated on it"),
+        (Fault(device="cyc-01", fault="clock-step"), "it strikes the PC and no device of the rack: leave `device` out"),
+        (
+            Fault(device="", fault="clock-step", numbers={"over_s": 1.0}),
+            "the PC: clock-step: takes only step_s, not over_s",
+        ),
+        (Fault(device="", fault="clock-step", probability=2.0), "the PC: clock-step: a probability of 2 cannot be"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused(fault: Fault, message: str) -> None:

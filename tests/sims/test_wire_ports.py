@@ -357,6 +357,38 @@ def test_a_link_to_the_number_that_our_own_pty_gets_again_is_replaced(
     served(echoing(Resource.parse(f"serial://{tmp_path}/tty")), scenario=scenario)
 
 
+def test_links_of_a_killed_simulator_are_replaced_although_the_lines_come_in_another_order(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        first = echoing(Resource.parse(f"serial://{tmp_path}/first"))
+        await first.start()
+        (tmp_path / "second").symlink_to((tmp_path / "first").readlink())  # its pty had the number that is now ours
+        second = echoing(Resource.parse(f"serial://{tmp_path}/second"))
+        await second.start()
+        for name in ("first", "second"):
+            host = SerialHost(tmp_path / name)
+            host.write(name.encode() + b"\n")
+            assert await host.read(len(name) + 1) == name.encode() + b"\n"
+            host.close()
+        await first.aclose()
+        await second.aclose()
+
+    run_virtual(scenario())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_to_somebody_elses_terminal_is_left_alone_and_its_remedy_named(tmp_path: Path) -> None:
+    far, near = pty.openpty()
+    (tmp_path / "tty").symlink_to(os.ttyname(near))
+
+    async def scenario() -> None: ...
+
+    with pytest.raises(FileExistsError, match=r"it is a link to /dev/pts/\d+: remove it if no simulator runs"):
+        served(echoing(Resource.parse(f"serial://{tmp_path}/tty")), scenario=scenario)
+    assert (tmp_path / "tty").is_symlink()
+    os.close(far)
+    os.close(near)
+
+
 def test_where_no_link_can_be_made_nothing_stays_open(tmp_path: Path) -> None:
     async def scenario() -> None: ...
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ async def simulated(folder: Path) -> AsyncIterator[int]:
         yield port
 
 
+@pytest.mark.skipif(find_spec("pymeasure") is None, reason="`make system` installs PyMeasure")
 def test_pymeasure_measures_and_charges_a_cell(tmp_path: Path) -> None:
     async def main() -> None:
         async with simulated(tmp_path) as port:

@@ -5,7 +5,6 @@ import struct
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,21 +16,6 @@ pytestmark = pytest.mark.system
 
 PROCESS_VALUE, SET_POINT = 2820, 2782  # of a Watlow F4T: floats, the low word first
 PAUSE_S = 0.05  # which it demands between messages on a serial line
-PYMEASURE = """
-import sys
-from pymeasure.instruments.keithley import Keithley2450
-with_ends = {"write_termination": "\\n", "read_termination": "\\n"}
-meter = Keithley2450(f"TCPIP::127.0.0.1::{sys.argv[1]}::SOCKET", visa_library="@py", **with_ends)
-print(meter.id)
-meter.use_rear_terminals()
-meter.apply_current(current_range=0.1, compliance_voltage=4.2)
-meter.source_current = 0.01
-meter.measure_voltage(nplc=1, voltage=20)
-meter.enable_source()
-print(meter.voltage)
-meter.disable_source()
-print(meter.source_enabled)
-"""
 
 
 class Rack:
@@ -68,13 +52,6 @@ class Rack:
 @pytest.fixture
 def rack(tmp_path: Path) -> Rack:
     return Rack(tmp_path)
-
-
-@pytest.fixture
-def contactors_closed(rack: Rack) -> Rack:
-    """No contactor stands between the supplies and their cells."""
-    rack.file.write_text(rack.file.read_text().replace("    contactor: io-01/DO0\n", ""))
-    return rack
 
 
 def test_a_serial_terminal_talks_to_the_supply_on_its_line(rack: Rack) -> None:
@@ -161,26 +138,6 @@ def test_a_general_opc_ua_browser_finds_the_chamber(rack: Rack) -> None:
             assert browser.returncode == 0
             assert b"DeviceSet" in out
             assert b"FunctionalUnitSet" in out
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.skipif(find_spec("pymeasure") is None, reason="`make system` installs PyMeasure")
-def test_pymeasure_measures_a_cell_through_the_source_meter(contactors_closed: Rack) -> None:
-    async def scenario() -> None:
-        async with contactors_closed.served():
-            program = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", PYMEASURE, str(contactors_closed.smu)),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            async with asyncio.timeout(PATIENCE_S):
-                out, err = await program.communicate()
-            assert program.returncode == 0, err.decode()
-            identity, voltage, enabled = out.decode().splitlines()
-            assert "2450" in identity
-            assert 2.0 < float(voltage) < 4.3
-            assert enabled == "False"
 
     asyncio.run(scenario())
 

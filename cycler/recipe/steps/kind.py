@@ -9,10 +9,10 @@ from math import inf
 from typing import Generic, TypeVar
 
 from cycler.recipe.model import ExecutedStep
-from cycler.recipe.plan import Condition, PlanPhase, PlanStep, StepVariant
+from cycler.recipe.plan import Assignment, Condition, PlanPhase, PlanStep, StepVariant
 from cycler.recipe.steps.form import StepForm
 from cycler.recipe.steps.judge import StepJudge
-from cycler.recipe.steps.scope import Scope
+from cycler.recipe.steps.scope import Lowering, Scope
 
 S = TypeVar("S", bound=ExecutedStep)
 
@@ -27,15 +27,16 @@ class StepKind(Generic[S]):
 
     `phases` makes what a channel executes in one turn; a number that follows from nothing is NaN, and nothing is
     refused there. `fails` are conditions that the kind itself brings along. `complete` adds what the step asks of more
-    than its own channel. `check` refuses, for one variant and its energised phases, what this kind makes no sense
-    with; what holds for all kinds is checked elsewhere. `timeout_s` bounds what the bay ends. `lines` tell `complete`
-    to people.
+    than its own channel, `assigns` the variables that it sets. `check` refuses, for one variant and its energised
+    phases, what this kind makes no sense with; what holds for all kinds is checked elsewhere. `timeout_s` bounds what
+    the bay ends. `lines` tell `complete` and `assigns` to people.
     """
 
     form: StepForm
-    phases: Callable[[S, Scope], tuple[PlanPhase, ...]]
+    phases: Callable[[S, Scope], Sequence[PlanPhase]]
     fails: Callable[[S, Scope], tuple[Condition, ...]] = lambda _, __: ()
     complete: Callable[[S, PlanStep], PlanStep] = lambda _, lowered: lowered
+    assigns: Callable[[S, Lowering], tuple[Assignment, ...]] = lambda _, __: ()
     check: Callable[[StepJudge, StepVariant, Sequence[PlanPhase]], None] = lambda _, __, ___: None
     timeout_s: Callable[[S], float] = lambda _: inf
     lines: Callable[[PlanStep], Iterator[str]] = _nothing

@@ -1,13 +1,14 @@
 """What the numbers of a step depend on: the recipe's cell type and channel, and the turn it is executed in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.model.cell_type import CellType, Envelope
 from cycler.recipe.bounds import trip_v
+from cycler.recipe.dimensions import Dimension
 from cycler.recipe.ledger_phase import StartOfLife
 from cycler.recipe.model import PerTurn, RecordKeys
 from cycler.recipe.plan import Condition, ContactGroup
@@ -24,6 +25,7 @@ class Lowering:
     targets: Mapping[str, int]  # where in the program a `goto` to this id leads
     life: StartOfLife
     group: ContactGroup
+    variables: Mapping[str, Dimension] = field(default_factory=dict)  # all that the recipe sets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
