@@ -22,7 +22,8 @@ SCALE = 10.0
 
 _LINK = ("no-reply", "refused", "exception")
 _READINGS = ("frozen", "nan", "out-of-range", "scale-10", "drift")
-_LINES = frozenset({"restart", "off-ignored", "not-applied", "frozen", "stuck-closed", "stuck-open", "pressure-loss"})
+_RELAYS = frozenset({"off-ignored", "not-applied", "stuck-closed", "stuck-open", "pressure-loss"})
+_LINES = _RELAYS | {"restart", "frozen", "input-active"}
 _CHAMBER = frozenset(
     {*_READINGS, "exception", "restart", "off-ignored", "not-applied", "sensor-break", "chamber-fail", "door-open"}
 )
@@ -106,8 +107,10 @@ class ActiveFault:
 class Faults:
     """One device's. It asks what is wrong whenever that matters; `active` is nearly always empty."""
 
-    def __init__(self, seed: str = "") -> None:
+    def __init__(self, seed: str = "", *, low_at_rest: Collection[str] = ()) -> None:
+        """`low_at_rest`: the inputs that are low when all is well."""
         self.active: list[ActiveFault] = []
+        self._low_at_rest = frozenset(low_at_rest)
         self.random = Random(seed)  # for what in a fault is left to chance
         self._on_restart: Callable[[], None] = lambda: None
         self._rows: Mapping[str, int] = {}
@@ -157,6 +160,11 @@ class Faults:
                 if active.ignored <= active.numbers["times"]:
                     return True
         return False
+
+    def inverts(self, line: str) -> bool:
+        """Whether an input is other than high, which it is at rest where nobody says otherwise."""
+        struck = any(active.fault == "input-active" and active.channel == line for active in self.active)
+        return struck != (line in self._low_at_rest)
 
     def number(self, fault: str, name: str) -> float | None:
         """Of the fault that began first; `None` as long as there is none."""
@@ -230,7 +238,8 @@ def drawn_faults(
                 line=fault.line,
             )
         else:
-            numbers = _numbers(fault, known[fault.device])
+            interlocks = [each.input for each in rack.interlocks if each.input.device == fault.device]
+            numbers = _numbers(fault, known[fault.device], {each.channel for each in interlocks})
         if fault.fault == "pressure-loss" and not bays_pressed_by(rack, fault):
             presses = sorted(str(bay.press) for bay in rack.bays.values() if bay.press is not None)
             raise _error(fault, f"name a bay's press: {', '.join(presses) or 'no bay has one'}")
@@ -252,7 +261,8 @@ def _numbers_of_the_pc(fault: Fault) -> Mapping[str, float]:
     return _checked_numbers(fault, NUMBERS.get(fault.fault, {}))
 
 
-def _numbers(fault: Fault, device: SimulatedDevice) -> Mapping[str, float]:
+def _numbers(fault: Fault, device: SimulatedDevice, interlocks: Collection[str]) -> Mapping[str, float]:
+    """`interlocks`: the device's inputs that are some."""
     on_wire = POSSIBLE_ON_WIRE.get(device.resource.scheme, frozenset())
     possible = POSSIBLE.get(device.sort, frozenset()) | on_wire
     if fault.fault not in possible:
@@ -260,7 +270,12 @@ def _numbers(fault: Fault, device: SimulatedDevice) -> Mapping[str, float]:
         if misspelt := get_close_matches(fault.fault, sorted(possible), n=1, cutoff=SPELT_ALIKE):
             words = f"did you mean {misspelt[0]!r}?"
         raise _error(fault, f"this fault is not simulated on it: {words}")
-    if fault.channel is not None:
+    if fault.fault == "input-active":
+        digital = sorted(line for line in interlocks if not line.startswith("AI"))
+        if fault.channel not in digital:
+            those = ", ".join(f"{fault.device}/{line}" for line in digital)
+            raise _error(fault, f"name an interlock's digital input: {those or 'it has none'}")
+    elif fault.channel is not None:
         if fault.fault in WHOLE or device.sort in CHAMBERS:
             raise _error(fault, f"it strikes the whole device: write {fault.device}")
         if fault.channel not in device.channels:

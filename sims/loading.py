@@ -49,7 +49,8 @@ def loading(declaration: WorldDeclaration, rack: Rack, defects: Iterable[DrawnDe
                 loaded[at] = replace(here, cell=declared.cell or _like_its_neighbours(defect, declaration, rack))
             case "unexpected" if declared.at == at:
                 raise WorldError(
-                    f"{at}: unexpected: a cell is expected there: give the position `empty: true` in the rack file",
+                    f"{at}: unexpected: a cell is expected there: give the position `empty: true` in the rack file, "
+                    "or, for `simulate`, no line in the cells file",
                     line=declared.line,
                 )
     return loaded

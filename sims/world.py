@@ -189,7 +189,11 @@ class SimulatedWorld:
 
     def faults(self, device: str) -> Faults:
         """What is wrong with this device now."""
-        return self._faults.setdefault(device, Faults(f"{self.declaration.seed}:{device}"))
+        if device not in self._faults:
+            own = [each for each in self.rack.interlocks if each.input.device == device]
+            low = [each.input.channel for each in own if each.active == "high"]
+            self._faults[device] = Faults(f"{self.declaration.seed}:{device}", low_at_rest=low)
+        return self._faults[device]
 
     def set_contactor(self, device: str, line: str, closed: bool) -> None:
         """Contactors start open. A line that no bay names is a lamp or a horn: nothing happens."""

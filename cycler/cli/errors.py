@@ -100,6 +100,26 @@ def ending_in_order() -> Iterator[Callable[[int], int]]:
         signal.signal(signal.SIGINT, before[1])
 
 
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """For a service: within `ending_in_order`, SIGTERM is its normal end and no interruption."""
+    received = False
+
+    def stop(*_: object) -> None:
+        nonlocal received
+        received = True
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not received:
+            raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def explain_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """For `sys.excepthook`: what nobody expected is a bug of ours, and is told in one line."""
     place = ""

@@ -14,11 +14,13 @@ from cycler.recipe.describe import describe, worst_case_s
 from cycler.recipe.lookup import given_cell_type
 from cycler.recipe.problems import Problem
 from cycler.record.schema import JournalUnusable
+from cycler.service.abuse import refuse_abuse
 from cycler.service.approvals import Standing, approvals_in, standing
 from cycler.service.chamber_check import chamber_problems
 from cycler.service.clock import utcnow
 from cycler.service.configuration import Configuration
 from cycler.service.meter_check import meter_problems
+from cycler.service.output_check import output_problems
 from cycler.service.rack_file import load_configuration
 from cycler.service.recipes import recipe_named
 from cycler.service.wiring import offline_ranges
@@ -92,7 +94,7 @@ class Shown:
 
 
 def check_recipe(recipe: str, config: Path | None, cell_type: str | None) -> Checked:
-    """Against a rack's channels and chambers, too, where one is given. Raises `InvalidFile` for unreadable files."""
+    """Against a rack's channels and chambers, too, where one is given. Raises `InvalidFile` and `Refused`."""
     loaded = _load(recipe, cell_type)
     problems: dict[str, Problem] = {}
     notes: list[str] = []
@@ -100,6 +102,7 @@ def check_recipe(recipe: str, config: Path | None, cell_type: str | None) -> Che
     of_run = whole(loaded, configuration)
     problems |= {str(each.problem): each.problem for each in of_run.contradictions if each.certain}
     if configuration is not None:
+        refuse_abuse(configuration.rack, loaded.recipe)
         ranges, unknown = _ranges(configuration)
         notes += [f"{device} does not tell its range before it is connected: give `rated`" for device in unknown]
         for channel in ranges:
@@ -144,7 +147,8 @@ def _of_bay(configuration: Configuration, bay: BayId, loaded: LoadedRecipe) -> l
     """What the bay lacks for the recipe, with a cell in every position that is not left empty."""
     positions = [position for position in configuration.rack.bays[bay].positions.values() if not position.empty]
     chamber = chamber_problems(configuration, {bay: loaded})
-    return [*chamber, *meter_problems(configuration, loaded, positions)]
+    outputs = output_problems(configuration.rack.bays[bay], loaded.recipe)
+    return [*chamber, *outputs, *meter_problems(configuration, loaded, positions)]
 
 
 def _standing(loaded: LoadedRecipe, configuration: Configuration | None, notes: list[str]) -> Standing | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cycler.cli.errors import explained
+from cycler.cli.errors import explained, stopped_by_sigterm
 
 
 def sim(
@@ -16,8 +16,8 @@ def sim(
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Goes before the world file's own.")] = None,
     speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Simulated seconds in a real one.")] = 1.0,
 ) -> None:
-    """Start a rack's simulated instruments, each at its own loopback address, and run until Ctrl-C."""
-    with explained():
+    """Start a rack's simulated instruments, each at its own loopback address, and run until Ctrl-C or SIGTERM."""
+    with explained(), stopped_by_sigterm():
         from cycler.cli.logs import quiet_logs  # noqa: PLC0415 (help must not wait for it)
         from cycler.service.instruments import serve_instruments  # noqa: PLC0415
 

@@ -17,16 +17,18 @@ from cycler.recipe.compile import LoadedRecipe
 from cycler.recipe.lookup import given_cell_type
 from cycler.recipe.problems import nearest
 from cycler.service.bench_rack import BAY, bench_configuration
-from cycler.service.cells_file import cells_at, read_cells
+from cycler.service.cells_file import CellList, cells_at, read_cells
 from cycler.service.configuration import Configuration
-from cycler.service.ledger import known_cells
+from cycler.service.ledger import KnownCell, known_cells
 from cycler.service.recipes import recipe_named
 from cycler.service.session import Job
 from cycler.service.world_file import everywhere, load_world
 
 SEED = 1
+CELLS_MAX = 1024
 UNFORMED_FIRST: Final[tuple[LedgerState, ...]] = ("filled", "formed")
 _START = re.compile(r"([a-z]+)(?:@(\d{1,3}(?:\.\d{1,3})?)\s*%)?", re.ASCII)
+_POSITION = re.compile(rf"(?:{BAY}/)?([1-9]\d{{0,8}})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ def _unlisted(
     """Cells of which nothing is told but the state they come in."""
     if options.history is not None:
         raise Failure(WRONG_USE, "history", "--history tells of listed cells only", "list them with --cells-file")
-    configuration = bench_configuration(options.cells or 1, recipe.cell_type)
+    configuration = bench_configuration(options.cells or 1, recipe.cell_type, recipe.recipe.purpose)
     state, start = start_state(options.start, recipe)
     declaration = _declaration(options, configuration, recipe, start)
     cells = {
@@ -96,8 +98,8 @@ def _listed(
     A position that the file leaves out is empty.
     """
     listed = read_cells(file, recipe.cell_type)
-    configuration = bench_configuration(options.cells or len(listed.cells), recipe.cell_type)
-    known = {} if options.history is None else known_cells(options.history / JOURNAL)
+    configuration = bench_configuration(options.cells or _places(listed), recipe.cell_type, recipe.recipe.purpose)
+    known = {} if options.history is None else _known(options.history)
     cells = cells_at(listed, configuration.rack.bays[BAY], recipe, known)
     _, start = start_state(options.start, recipe)
     declaration = _declaration(options, configuration, recipe, None if options.start is None else start)
@@ -107,6 +109,19 @@ def _listed(
         for promised in (start if cell.state_source == "assumed" else _simulated(cell.state, "0")[1],)
     }
     return configuration, replace(declaration, cells=real), cells
+
+
+def _places(listed: CellList) -> int:
+    """How many positions the bay has: up to the highest that is listed."""
+    numbers = [int(match[1]) for cell in listed.cells if (match := _POSITION.fullmatch(cell.position))]
+    return min(max(numbers, default=1), CELLS_MAX)
+
+
+def _known(history: Path) -> Mapping[CellId, KnownCell]:
+    if not (history / JOURNAL).exists():
+        message = f"--history {history}: no run has left this folder by --out"
+        raise Failure(WRONG_USE, "history", message, "name the folder that `simulate --out` was given")
+    return known_cells(history / JOURNAL)
 
 
 def _declaration(

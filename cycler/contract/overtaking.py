@@ -27,6 +27,11 @@ class OffGenerations:
     def __init__(self, channels: Iterable[ChannelId]) -> None:
         self._generation = dict.fromkeys(channels, 0)
 
+    def add(self, channels: Iterable[ChannelId]) -> None:
+        """Those that are new; marks of the others stay good."""
+        for channel in channels:
+            self._generation.setdefault(channel, 0)
+
     def raise_for(self, channels: Collection[ChannelId]) -> None:
         """An off came: every order of these channels that has begun is void."""
         for channel in channels:

@@ -90,11 +90,6 @@ class BayController:
         """Not while outputs may be set that a current must not meet."""
         return self._outputs is None or self._outputs.are_safe
 
-    def order_withheld(self) -> None:
-        """What had to wait for the outputs goes out."""
-        for each in self._controllers.values():
-            self._post(each, each.order_withheld())
-
     def on_over(self) -> None:
         """The run of one of the cells is over: nobody has to wait for it any more."""
         if self._setting is not None:
@@ -148,7 +143,8 @@ class BayController:
 
         def done() -> None:
             for each in running:
-                each.record("outputs.set", text=text)
+                if each.machine.held:
+                    each.record("outputs.set", text=text)
                 self._post(each, each.release("completed", f"outputs set: {text}"))
 
         self._outputs.ask(states, done)

@@ -254,7 +254,7 @@ class ChannelController:
         return (self._given,) if self._given is not None and is_lost else ()
 
     def order_withheld(self) -> Sequence[Command]:
-        """The order that had to wait for something else in its bay or device; nothing where none did, or still has to."""
+        """The order that had to wait for others of its bay or device; nothing where none did, or still has to."""
         due, self._withheld = self._withheld, None
         return () if due is None else self._order_when_allowed(due)
 
@@ -323,8 +323,8 @@ class ChannelController:
 
     def _run_over(self, over: RunOver) -> None:
         end = over.end
-        to_state = self.machine.plan.to_state
-        if end == "completed" and to_state is not None and to_state != self.ledger:
+        to_state, is_abused = self.machine.plan.to_state, self.machine.plan.is_abuse and self._was_energised
+        if (end == "completed" or is_abused) and to_state is not None and to_state != self.ledger:
             self._enter_ledger(to_state)
         refused = end == "failed" or (end == "stopped" and not self.machine.step_count)
         outcome = CellOutcome(

@@ -36,7 +36,8 @@ class Now:
 
     direction: Direction = "rest"
     both_ways: bool = False  # capacity and energy count charge and discharge together
-    time: float = 0.0
+    time: float = 0.0  # without the waiting for turns
+    step_time: float = 0.0  # with it
     total_time: float = 0.0
     voltage: float = 0.0
     current: float = 0.0

@@ -23,7 +23,7 @@ class Holds:
             if step is None or step.hold is None:
                 continue
             rule = step.hold
-            if any(_comes_to(other, rule) and not _is_at(other, step) for other in running):
+            if any(_comes_to(other, rule) and not _is_at(other, rule) for other in running):
                 continue
             if rule.message is None:
                 yield controller, f"all cells of the group {rule.group} have come"
@@ -43,9 +43,9 @@ def _held_at(controller: ChannelController) -> PlanStep | None:
     return controller.machine.step if controller.machine.held else None
 
 
-def _is_at(controller: ChannelController, step: PlanStep) -> bool:
+def _is_at(controller: ChannelController, rule: HoldRule) -> bool:
     own = _held_at(controller)
-    return own is not None and own.path == step.path
+    return own is not None and own.hold is not None and own.hold.group == rule.group
 
 
 def _comes_to(controller: ChannelController, rule: HoldRule) -> bool:

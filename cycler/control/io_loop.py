@@ -11,9 +11,12 @@ from cycler.contract.errors import DeviceError, LinkError, ProtocolError
 from cycler.control.beat import Beat
 from cycler.control.patience import Patience
 
+OnInputs = Callable[[str, float, Mapping[str, bool] | None], bool]
+"""Hears a device's inputs with the time of the reading, None where it was lost; whether the next is wanted soon."""
+
 log = structlog.get_logger()
 
-FAST_S = 0.1  # after a lost reply
+FAST_S = 0.1  # after a lost reply, and while an input has to be confirmed
 BEATS_PER_WATCHDOG = 3  # so that one lost reply does not open the contactors
 OUTPUTS_END_S = 3.0
 
@@ -29,6 +32,7 @@ class IoLoop:
         sweep_s: float,
         offset_s: float,
         on_moved: Callable[[str, str, bool], None],
+        on_inputs: OnInputs,
         outputs_ended: asyncio.Event,
     ) -> None:
         """`on_moved(device, output, closed)`. `outputs_ended`: no cycler's output is on any more, at the rack's end."""
@@ -39,6 +43,7 @@ class IoLoop:
         self._beat = Beat(period_s=sweep_s, fast_s=FAST_S, offset_s=offset_s)
         self._patience = Patience(device, sweep_s=sweep_s)
         self._on_moved = on_moved
+        self._on_inputs = on_inputs
         self._outputs_ended = outputs_ended
         self._told: dict[str, bool] = {}
 
@@ -48,11 +53,13 @@ class IoLoop:
         await self._driver.connect()
         await self._driver.make_safe()
         await self._driver.commission()
-        self._told.update((await self._driver.read()).outputs)
+        reading = await self._driver.read()
+        self._told.update(reading.outputs)
         watchdog = self._driver.capabilities.watchdog
         period_s = self._sweep_s if watchdog is None else min(self._sweep_s, watchdog.timeout_s / BEATS_PER_WATCHDOG)
         self._patience.expect_every(period_s)
         self._beat = Beat(period_s=period_s, fast_s=FAST_S, offset_s=self._offset_s)
+        self._beat.hurry(fast=self._on_inputs(self.device, reading.taken_s, reading.inputs))
 
     async def run(self) -> None:
         """Until cancelled, or until the device fails; the outputs are then told to go to their safe state."""
@@ -65,10 +72,11 @@ class IoLoop:
                     reading = await self._driver.read()
                 except (LinkError, ProtocolError) as error:
                     self._patience.bear(error)
+                    self._on_inputs(self.device, clock(), None)
                     self._beat.hurry(fast=True)
                     continue
-                self._beat.hurry(fast=False)
                 self._patience.heard_s = clock()
+                self._beat.hurry(fast=self._on_inputs(self.device, reading.taken_s, reading.inputs))
                 for output, closed in list(self._told.items()):
                     if reading.outputs[output] != closed:
                         self._told[output] = reading.outputs[output]

@@ -94,7 +94,9 @@ class MeterLoop:
             while self._waiting:
                 if self._waiting[0].is_due():
                     return self._waiting[0]
-                self._waiting.popleft()
+                wanted = self._waiting.popleft()
+                why = "was not measured: its cell was not seen open when its turn came"
+                wanted.answer(None, f"{self.device}/{wanted.channel} {why}")
             self._asked.clear()
             await self._asked.wait()
 

@@ -56,6 +56,7 @@ class StepProgress(msgspec.Struct):
     phase: int = 0
     phase_started_s: float = 0.0
     timed_from_s: float = 0.0  # when its duration began: in a train at its time in the table, however late it was
+    waited_s: float = 0.0  # for turns to pulse, in the phases before this one
     held: bool = False  # the phase has lasted long enough, and waits for the bay to let it go
     highest_v: float = 0.0
     cv_since_s: float | None = None

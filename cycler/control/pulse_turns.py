@@ -10,19 +10,23 @@ from dataclasses import replace
 
 from cycler.control.channel_controller import ChannelController
 from cycler.control.outbox import Command
-from cycler.recipe.bounds import ABOVE, bounds
-from cycler.recipe.plan import Plan, PlanPhase, PlanStep, StepVariant
+from cycler.recipe.plan import Plan, PlanPhase, PlanStep, Repeated, StepVariant
 
 WAIT_S_MAX = 4 * 3600.0
-"""For a turn, where the step has no bound in time of its own."""
-
-_WAIT = PlanPhase(direction="rest", held=True, own_order=True)
+"""For others that do not pulse, and for as long as each channel's own pulses may take: longer, and the cell is held."""
 
 
-def with_turns(plan: Plan) -> Plan:
-    """The plan for such a cycler: each pulse stands between two held rests. The time of a step includes the waiting."""
+def with_turns(plan: Plan, channels: int) -> Plan:
+    """The plan for such a cycler with so many channels: the pulses of a step stand between two waits, held rests.
+
+    A step's own bounds in time do not count them.
+    """
+    pulses_s = max(
+        (step.time_s_max for step in plan.program if isinstance(step, PlanStep) and step.pulses), default=0.0
+    )
+    wait_s = WAIT_S_MAX + channels * pulses_s
     return replace(
-        plan, program=tuple(_with_turns(step) if isinstance(step, PlanStep) else step for step in plan.program)
+        plan, program=tuple(_with_turns(step, wait_s) if isinstance(step, PlanStep) else step for step in plan.program)
     )
 
 
@@ -86,24 +90,24 @@ class PulseTurns:
         return bool(done)
 
 
-def _with_turns(step: PlanStep) -> PlanStep:
+def _with_turns(step: PlanStep, wait_s: float) -> PlanStep:
     if not step.pulses:
         rests = all(phase.direction == "rest" for variant in step.variants for phase in variant.different)
-        return replace(step, time_s_max=step.time_s_max + WAIT_S_MAX) if rests else step
+        return replace(step, time_s_max=step.time_s_max + wait_s) if rests else step
     return replace(
         step,
-        variants=tuple(_between_rests(variant) for variant in step.variants),
-        time_s_max=max(_time_s_max(variant) for variant in step.variants),
+        variants=tuple(_between_waits(variant, wait_s) for variant in step.variants),
+        time_s_max=step.time_s_max + 2 * wait_s,
     )
 
 
-def _between_rests(variant: StepVariant) -> StepVariant:
-    first = variant.phases[0]
+def _between_waits(variant: StepVariant, wait_s: float) -> StepVariant:
+    """Cells rest together before a single pulse; a train, whose rests are stretches, always has a wait in front."""
+    wait = PlanPhase(direction="rest", held=True, held_s_max=wait_s, own_order=True)
+    phases = variant.phases
+    if isinstance(phases, Repeated):
+        return replace(variant, phases=replace(phases, before=(wait,), after=(wait,)))
+    first, *others = phases
     if first.direction == "rest":
-        return replace(variant, phases=(replace(first, held=True), *variant.phases[1:], _WAIT))
-    return replace(variant, phases=(_WAIT, *variant.phases, _WAIT))
-
-
-def _time_s_max(variant: StepVariant) -> float:
-    own_s = [condition.tests[0].value + condition.for_s for condition in bounds(variant, "time", ABOVE)]
-    return min(own_s, default=(variant.duration_s or 0.0) + WAIT_S_MAX)
+        return replace(variant, phases=(replace(first, held=True, held_s_max=wait_s), *others, wait))
+    return replace(variant, phases=(wait, *phases, wait))

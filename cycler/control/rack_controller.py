@@ -9,6 +9,7 @@ from datetime import datetime
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import ChamberDriver, CyclerDriver, Device, DigitalIo, Meter, TemperatureInput
 from cycler.contract.errors import DeviceError, LinkError
+from cycler.contract.sweep import ChannelId
 from cycler.control.attempts import RestartIntensity
 from cycler.control.cancellation import cancellations, raise_if_cancelled
 from cycler.control.chamber_loop import ChamberLoop
@@ -16,9 +17,11 @@ from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController
 from cycler.control.clock_watch import ClockWatch
 from cycler.control.device_loop import DeviceLoop
+from cycler.control.interlocks import Interlocks
 from cycler.control.io_loop import IoLoop
 from cycler.control.meter_loop import MeterLoop
 from cycler.control.metering import Metering
+from cycler.control.outputs import BayOutputs
 from cycler.control.patience import STALE_S_MIN
 from cycler.control.presses import Presses
 from cycler.control.rack_log import RackLog
@@ -85,6 +88,13 @@ class RackController:
         self._temperatures: dict[str, TemperatureLoop] = {}
         self._ios: dict[str, IoLoop] = {}
         self._presses = Presses(self._ios)
+        self._controllers: dict[PositionId, ChannelController] = {}
+        self._interlocks = Interlocks(
+            rack,
+            self._controllers,
+            self._log,
+            post=lambda controller, commands: self._loop_of(controller.position).post(commands),
+        )
         self._upstream = Upstream(rack, self._loops, self._ios, self._log, stop_bay=self._stop_bay)
         for place, (device, driver) in enumerate(devices.cyclers.items()):
             self._loops[device] = DeviceLoop(
@@ -110,6 +120,7 @@ class RackController:
                 sweep_s=sweep_s,
                 offset_s=sweep_s * place / len(devices.ios),
                 on_moved=self._upstream.contactor_moved,
+                on_inputs=self._interlocks.heard,
                 outputs_ended=self._outputs_ended,
             )
         self._meters = {device: MeterLoop(device, driver, self._log) for device, driver in devices.meters.items()}
@@ -125,10 +136,10 @@ class RackController:
             self._log,
             post=lambda controller, commands: self._loop_of(controller.position).post(commands),
         )
+        self._outputs = {name: self._outputs_of(bay) for name, bay in rack.bays.items() if bay.outputs}
         self._pending = set(devices.all())
         self._all_ready = asyncio.Event()
         self._changed = asyncio.Event()
-        self._controllers: dict[PositionId, ChannelController] = {}
         self._starter = RunStarter(
             rack,
             loops=self._loops,
@@ -136,7 +147,9 @@ class RackController:
             ios=self._ios,
             chambers=self._chambers,
             presses=self._presses,
+            outputs=self._outputs,
             metering=self._metering,
+            interlocks=self._interlocks,
             recorder=recorder,
             rack_log=self._log,
             utcnow=utcnow,
@@ -165,6 +178,8 @@ class RackController:
                     self._tasks[loop.device] = around.create_task(self._contain(loop), name=f"device {loop.device}")
                 around.create_task(self._upstream.run(), name="upstream")
                 around.create_task(self._presses.run(), name="presses")
+                for name, outputs in self._outputs.items():
+                    around.create_task(outputs.run(), name=f"outputs of {name}")
                 around.create_task(self._chambers.run(), name="chambers")
                 around.create_task(self._metering.run(), name="metering")
                 try:
@@ -281,6 +296,7 @@ class RackController:
             case IoLoop():
                 for bay in self._upstream.bays_behind(loop.device):
                     self._stop_bay(bay, f"what closes bay {bay.bay} does not answer: {error}")
+                self._interlocks.lost(loop.device, str(error))
 
     async def _watch_for_silence(self) -> None:
         """Stop what runs on a device from which no reading has come for too long, even while a read still waits."""
@@ -302,6 +318,36 @@ class RackController:
             controller = self._controllers.get(name)
             if controller is not None and not controller.closed:
                 self._loops[position.channels[0].device].post(controller.stop(reason, text))
+
+    def _outputs_of(self, bay: Bay) -> BayOutputs:
+        def running() -> list[ChannelController]:
+            found = [self._controllers[name] for name in bay.positions if name in self._controllers]
+            return [controller for controller in found if controller.machine.over is None]
+
+        def relays_open() -> bool:
+            wired = [(self._loops[ref.device], ref) for each in bay.positions.values() for ref in each.channels]
+            return all(
+                loop.last is not None and not loop.may_be_energised([ChannelId(ref.channel)]) for loop, ref in wired
+            )
+
+        def failed(text: str) -> None:
+            code = AlarmCode.ORDER_NOT_APPLIED
+            self._log.record("outputs.failed", code=code, text=text, bay=bay, severity="error")
+            self._stop_bay(bay, text)
+
+        def safe() -> None:
+            self._log.record("outputs.safe", text=f"the outputs of bay {bay.bay} are safe", bay=bay, severity="info")
+            for controller in running():
+                self._loop_of(controller.position).post(controller.order_withheld())
+
+        return BayOutputs(
+            bay,
+            self._ios,
+            relays_open=relays_open,
+            goes_on=lambda: bool(running()),
+            on_failed=failed,
+            on_safe=safe,
+        )
 
     def _loop_of(self, position: PositionId) -> DeviceLoop:
         for bay in self._rack.bays.values():

@@ -11,6 +11,7 @@ from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.holds import Holds
+from cycler.control.interlocks import Interlocks
 from cycler.control.io_loop import IoLoop
 from cycler.control.metering import Metering
 from cycler.control.outputs import BayOutputs
@@ -45,6 +46,7 @@ class RunStarter:
         presses: Presses,
         outputs: Mapping[BayId, BayOutputs],
         metering: Metering,
+        interlocks: Interlocks,
         recorder: Recorder,
         rack_log: RackLog,
         utcnow: Callable[[], datetime],
@@ -62,6 +64,7 @@ class RunStarter:
         self._presses = presses
         self._outputs = outputs
         self._metering = metering
+        self._interlocks = interlocks
         self._recorder = recorder
         self._log = rack_log
         self._utcnow = utcnow
@@ -106,7 +109,7 @@ class RunStarter:
                 channel=channel,
                 row=loop.capabilities.channels.index(channel),
                 machine=StepMachine(
-                    with_turns(plan) if loop.capabilities.pulse_exclusive else plan,
+                    with_turns(plan, len(loop.capabilities.channels)) if loop.capabilities.pulse_exclusive else plan,
                     loop.capabilities.range,
                     temperature_measured=position.temperature is not None,
                     phases_max=loop.capabilities.phases_max,
@@ -154,6 +157,9 @@ class RunStarter:
         unreachable = self._unreachable(loop)
         if unreachable is not None:
             return unreachable
+        locked = self._interlocks.refusal(position.position)
+        if locked is not None:
+            return StartRefusal(code=None, text=locked)
         if plan is None or loop.last is None:
             return StartRefusal(code=None, text=f"{loop.device} did not answer in time")
         channel = ChannelId(position.channels[0].channel)
@@ -183,7 +189,9 @@ class RunStarter:
         """Temperatures are read, chamber, press and contactor are as they must be; else why nothing may start there."""
         outputs = self._outputs.get(bay.bay)
         if outputs is not None and not outputs.are_safe:
-            return StartRefusal(code=None, text=f"the outputs of bay {bay.bay} are not confirmed safe since its last run")
+            return StartRefusal(
+                code=None, text=f"the outputs of bay {bay.bay} are not confirmed safe since its last run"
+            )
         try:
             await self._watch_temperatures(bay, controllers)
             refusal = await self._chambers.make_ready(bay, controllers)

@@ -90,6 +90,7 @@ class StepInForce:
         """`before`: the last reading of the phase before, in the step's time as `started_s` is."""
         progress, step = self.progress, self.plan_step
         self.end_pulse(before)
+        progress.waited_s += self._waits_s(started_s)
         progress.timed_from_s = self._timed_from_s(phase, started_s)
         is_next = phase <= progress.phase + 1
         progress.phase = phase
@@ -111,7 +112,7 @@ class StepInForce:
             last,
             nominal_s=self.phase.duration_s or 0.0,
             late_s_max=self._at_window_s,
-            stretch=self.progress.phase + 1 - self.variant.phases[0].held,
+            stretch=self.progress.phase + 1 - self._waits_in_front,
             accuracy=self._accuracy,
         )
 
@@ -127,9 +128,14 @@ class StepInForce:
         phases = self.variant.phases
         if self.plan_step.train is None:
             return self.progress.pulse_began_order
-        first = int(phases[0].held)
+        first = self._waits_in_front
         stretches = len(phases) - 2 * first
         return stretches == 1 or len(one_order(phases, first, self._phases_max)) < stretches
+
+    @property
+    def _waits_in_front(self) -> int:
+        """Of a train: how many of its phases are none of its stretches, before these."""
+        return int(self.variant.phases[0].held)
 
     def _timed_from_s(self, phase: int, started_s: float) -> float:
         """A train makes up for lateness of up to half a phase; what is later than that moves all that follows."""
@@ -161,7 +167,8 @@ class StepInForce:
         progress.train.skew_s = max(progress.train.skew_s, skew_s)
         now.direction = phase.direction
         now.both_ways = self.plan_step.train is not None
-        now.time = present.step_time_s
+        now.step_time = present.step_time_s
+        now.time = now.step_time - progress.waited_s - self._waits_s(now.step_time)
         now.total_time = present.elapsed_s
         now.voltage = present.voltage_v
         sign = -1.0 if phase.direction == "discharge" else 1.0
@@ -189,7 +196,7 @@ class StepInForce:
         now.regulation = regulation
         self._describe_cv(phase)
         if self._slopes is not None:
-            self._slopes.take(now.time, now.voltage, present.current_a)
+            self._slopes.take(now.step_time, now.voltage, present.current_a)
             now.dv_dt, now.di_dt = self._slopes.slopes()
 
     def _checks_first(self, regulation: Regulation) -> bool:
@@ -218,15 +225,15 @@ class StepInForce:
         now.band_v_hi = inf if charging else held_v + self._band_v
         now.in_band = now.band_v_lo <= now.voltage <= now.band_v_hi
         if now.regulation == "cv" or now.in_band:
-            progress.cv_since_s = now.time if progress.cv_since_s is None else progress.cv_since_s
-            now.cv_s = now.time - progress.cv_since_s
+            progress.cv_since_s = now.step_time if progress.cv_since_s is None else progress.cv_since_s
+            now.cv_s = now.step_time - progress.cv_since_s
         else:
             progress.cv_since_s = None
             now.cv_s = 0.0
 
     def decide(self) -> Decision | None:
-        """What the conditions say to the reading that was taken last; ask once each time."""
-        return decide(self._watches, self.now, self.plan_step)
+        """What the conditions say to the reading that was taken last; ask once each time. To a wait, nothing."""
+        return None if self._waits_for_turn else decide(self._watches, self.now, self.plan_step)
 
     def lost_contact(self) -> str | None:
         """Why the contact must be open, by the reading that was taken last; ask once each time."""
@@ -241,6 +248,23 @@ class StepInForce:
     def waits_for_bay(self) -> bool:
         """Its phase is a held one, and has lasted for as long as it must."""
         return self.phase.held and self._duration_has_passed
+
+    @property
+    def has_waited_too_long(self) -> bool:
+        """The bay has not let it go within the phase's own bound."""
+        held_s_max = self.phase.held_s_max
+        return held_s_max is not None and self._waits_s(self.now.step_time) >= held_s_max
+
+    @property
+    def _waits_for_turn(self) -> bool:
+        """For its own to pulse, or for the end of the others' turns."""
+        return self.plan_step.pulses and self.waits_for_bay
+
+    def _waits_s(self, step_time_s: float) -> float:
+        """For how long it has waited for a turn in this phase, at that time."""
+        if not (self.plan_step.pulses and self.phase.held):
+            return 0.0
+        return max(step_time_s - self.progress.timed_from_s - (self.phase.duration_s or 0.0), 0.0)
 
     @property
     def _last_of_order(self) -> int:
@@ -264,18 +288,25 @@ class StepInForce:
 
     @property
     def _duration_has_passed(self) -> bool:
-        return self.now.time - self.progress.timed_from_s >= (self.phase.duration_s or 0.0)
+        return self.now.step_time - self.progress.timed_from_s >= (self.phase.duration_s or 0.0)
 
     def narrow(self, quiet: Quiet) -> None:
         """Tighten the bounds to where the step goes on as it does."""
-        for watch, _ in self._watches:
-            watch.narrow(self.now, quiet)
+        if not self._waits_for_turn:
+            waited_s = self.now.step_time - self.now.time
+            quiet.time_due_s -= waited_s
+            for watch, _ in self._watches:
+                watch.narrow(self.now, quiet)
+            quiet.time_due_s += waited_s
+        elif self.phase.held_s_max is not None:
+            begun_s = self.progress.timed_from_s + (self.phase.duration_s or 0.0)
+            quiet.time_due_s = min(quiet.time_due_s, begun_s + self.phase.held_s_max)
         if self._current is not None:
             self._current.narrow(self.now, quiet)
         if self.phase.duration_s is not None and not self.progress.held:
             end_s = self.progress.timed_from_s + self.phase.duration_s
             near_s = end_s - self._at_window_s if self._edge_is_wanted else end_s
-            quiet.time_due_s = min(quiet.time_due_s, near_s if self.now.time < near_s else end_s)
+            quiet.time_due_s = min(quiet.time_due_s, near_s if self.now.step_time < near_s else end_s)
         measures = self.progress.pulse is not None or self._slopes is not None
         # The edges of phases that the device times by itself are seen in the readings alone.
         if measures or self._last_of_order > self.progress.phase or self._checks_first(self.now.regulation):
@@ -286,7 +317,7 @@ class StepInForce:
         return (
             self.progress.pulse is not None
             or self._pulse_is_near(step_time_s)
-            or any(watch.pending for watch, _ in self._watches)
+            or (not self._waits_for_turn and any(watch.pending for watch, _ in self._watches))
             or (self._current is not None and self._current.pending)
         )
 

@@ -21,6 +21,7 @@ from cycler.control.step_in_force import StepInForce
 from cycler.model.alarm import AlarmCode
 from cycler.model.results import Counters, MeterValue, StopReason
 from cycler.recipe.plan import one_order
+from cycler.recipe.words import in_words
 from cycler.safety.contact_check import contact_resistance_ohm, judge_first_current
 
 NOTHING: Final[tuple[MachineEvent, ...]] = ()
@@ -361,6 +362,9 @@ class StepMachine(Course):
         if step.waits_for_bay and not progress.held:
             progress.held = True
             events.append(PhaseHeld())
+        if step.has_waited_too_long:
+            text = f"it has waited {in_words(step.phase.held_s_max or 0.0, 's')} for the turns to pulse"
+            self._finish("hold", text, "held", None, events)
         if not step.phase_is_over:
             return
         coming = progress.phase + 1

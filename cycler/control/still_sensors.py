@@ -1,6 +1,5 @@
 """Finds temperature sensors that do not follow their cells: they are stuck though the module answers, or elsewhere."""
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,20 +44,19 @@ class StillSensors:
         for each in running:
             groups[_group(each)][each.position] = each.temperature_degc
         found = []
-        moved_k: dict[int, list[float]] = {}  # of all in a step since some time, those that stood still among them
+        frozen: dict[int, bool] = {}  # it is the same for all that have stood still since one time
         for each in running:
             group, degc = _group(each), each.temperature_degc
             since = self._since.get(each.position)
             if since is None or since.degc != degc or since.group != group:
                 self._since[each.position] = _Since(degc, group, groups[group])
                 continue
-            moves_k = moved_k.get(id(since.others))
-            if moves_k is None:
-                then = since.others
-                moves_k = sorted(now_degc - then[other] for other, now_degc in groups[group].items() if other in then)
-                moved_k[id(then)] = moves_k
-            own = bisect_left(moves_k, 0.0)
-            if sensor_is_frozen(moves_k[:own] + moves_k[own + 1 :], accuracy_k=self._accuracy_k):
+            then = since.others
+            if id(then) not in frozen:
+                moved_k = [now_degc - then[other] for other, now_degc in groups[group].items() if other in then]
+                moved_k.remove(0.0)  # its own
+                frozen[id(then)] = sensor_is_frozen(moved_k, accuracy_k=self._accuracy_k)
+            if frozen[id(then)]:
                 text = f"frozen value: {degc:.1f} degC, while the cells beside it have moved in the same step;"
                 text += " the sensor is stuck, or sits on another cell or on none"
                 found.append((each, text))

@@ -6,11 +6,15 @@ from datetime import datetime
 from typing import Literal, NewType
 
 from cycler.contract.parallel.parts import IMBALANCE_RATIO
+from cycler.model.alarm import AlarmCode
 
 BayId = NewType("BayId", str)
 TrayId = NewType("TrayId", str)
 PositionId = NewType("PositionId", str)
 """`B01/A1`: the bay, then the place in it."""
+
+InterlockScope = Literal["channel", "bay", "zone", "chamber", "device", "rack"]
+InterlockAction = Literal["off", "off-latched", "hold", "no-start", "warn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +77,14 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interlock:
-    """A hard-wired input and what it does."""
+    """A hard-wired input and what it does. `positions` are those in its scope, `alarm` what it stands for."""
 
     interlock: str
     input: ChannelRef
     active: Literal["low", "high"]
-    scope: Literal["channel", "bay", "zone", "chamber", "device", "rack"]
-    action: Literal["off", "off-latched", "hold", "no-start", "warn"]
+    positions: tuple[PositionId, ...]
+    action: InterlockAction
+    alarm: AlarmCode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

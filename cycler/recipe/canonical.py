@@ -30,6 +30,8 @@ def canonical_text(recipe: Recipe) -> str:
     ]
     if recipe.to_state is not None:
         lines.append(f"to_state: {recipe.to_state}")
+    if recipe.purpose != "production":
+        lines.append(f"purpose: {recipe.purpose}")
     lines.append(f"record: {_record(recipe.record)}")
     lines.append("steps:")
     lines.extend(_steps(recipe.steps, "  "))

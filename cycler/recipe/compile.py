@@ -65,6 +65,7 @@ def compile_plan(recipe: Recipe, cell_type: CellType, channel: ChannelRange, gro
         cell_type=cell_type,
         from_states=recipe.from_state,
         to_state=recipe.to_state,
+        is_abuse=recipe.purpose == "abuse",
         latch=latch_of(recipe, cell_type),
         program=program(recipe.steps, lowering_of(recipe, cell_type, channel, group)),
     )
@@ -133,6 +134,10 @@ def _check_steps(recipe: Recipe, cell_type: CellType, channel: ChannelRange | No
     if lowering.life.disposal and "disposal" not in cell_type.envelopes:
         message = f"the recipe leaves its cells recycled, but {cell_type.name} has no envelope for their disposal"
         problems.add(0, "to-state", message, "add envelope: {disposal: …} to the cell type")
+        return
+    if lowering.life.abuse and "abuse" not in cell_type.envelopes:
+        message = f"the recipe is an abuse test, but {cell_type.name} has no envelope for one"
+        problems.add(0, "purpose", message, "add envelope: {abuse: …} to a cell type of its own")
         return
     chamber_degc: float | None = None  # as the steps before have set it, in the order of the file
     lowered = program(recipe.steps, lowering)

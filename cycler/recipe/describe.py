@@ -7,7 +7,7 @@ from cycler.contract.capabilities import ChannelRange
 from cycler.model.cell_type import CellType, Envelope
 from cycler.recipe.bounds import drive_direction, end_voltage_v, trip_v
 from cycler.recipe.canonical import content_hash
-from cycler.recipe.ledger_phase import latch_of
+from cycler.recipe.ledger_phase import latch_of, start_of_life
 from cycler.recipe.lower import lower_step, lowering_of, record_rule
 from cycler.recipe.model import ExecutedStep, LoopStep, Recipe, Step
 from cycler.recipe.plan import Condition, PlanPhase, PlanStep, RecordRule, StepVariant
@@ -53,11 +53,16 @@ def worst_case_s(recipe: Recipe, cell_type: CellType) -> float:
 
 def _envelopes(recipe: Recipe, cell_type: CellType) -> Iterator[str]:
     """What the cells are held to, from when on."""
+    if recipe.purpose == "abuse":
+        yield f"an ABUSE TEST: envelope {_envelope(cell_type.envelopes['abuse'])}"
+        return
     latch, envelopes, first = latch_of(recipe, cell_type), cell_type.envelopes, ""
     if "filled" in recipe.from_state:
         yield f"envelope {_envelope(envelopes['filled'])}, through the first charge"
         first = "then "
     yield f"{first or 'envelope '}{_envelope(envelopes['formed'])}"
+    if start_of_life(recipe).disposal:
+        yield f"from its first current on {_envelope(envelopes['disposal'])}"
     if latch is not None:
         yield f"whose lower bound guards charges once the cell has had {latch.arms_v:.4g} V, and discharges always"
 

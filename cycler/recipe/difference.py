@@ -97,6 +97,7 @@ def _head(before: LoadedRecipe, after: LoadedRecipe) -> Iterator[Change]:
     if set(new.from_state) != set(old.from_state):
         states = [", ".join(states) for states in (old.from_state, new.from_state)]
         yield from _plain(None, "from_state", *states, safety=widens)
+    yield from _plain(None, "purpose", old.purpose, new.purpose, safety=new.purpose == "abuse")
     yield from _plain(None, "to_state", old.to_state, new.to_state, safety=new.to_state == "recycled")
     yield from _parts(None, "record", old.record, new.record, None)
 

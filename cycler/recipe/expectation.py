@@ -52,8 +52,7 @@ def _step_s(step: PlanStep, rated_ah: float, turn: int) -> float:
     if step.hold is not None:
         return 0.0  # nobody knows
     variant = step.variants[turn % len(step.variants)]
-    repeats = len(variant.phases) / max(len(variant.different), 1)
-    phases_s = repeats * sum(phase.duration_s or 0.0 for phase in variant.different)
+    phases_s = variant.phases_s
     ends_s = [_end_s(condition, variant) for condition in variant.until]
     timed_s = [end_s for end_s in ends_s if end_s is not None]
     if timed_s:

@@ -41,10 +41,13 @@ class StartOfLife:
     latches: bool  # cells may come whose lower bound is not yet armed
     filled: frozenset[str]  # executed in the filled envelope
     disposal: frozenset[str]  # executed in the disposal envelope
+    abuse: bool  # all of it executed in the abuse envelope
     unproven: frozenset[str]  # before a contact check that comes ahead of any other current, and that check itself
 
     def phase_of(self, path: str) -> Phase:
         """Whose envelope the step is held to."""
+        if self.abuse:
+            return "abuse"
         if path in self.filled:
             return "filled"
         return "disposal" if path in self.disposal else "formed"
@@ -59,6 +62,7 @@ def start_of_life(recipe: Recipe) -> StartOfLife:
     checked = first_current is not None and isinstance(steps[first_current], ContactStep)
     return StartOfLife(
         takes_filled=takes_filled,
+        abuse=recipe.purpose == "abuse",
         latches=not UNARMED.isdisjoint(recipe.from_state),
         filled=frozenset(step.path for step in steps[: first_drive + 1]) if takes_filled else frozenset(),
         disposal=frozenset(step.path for step in steps[first_drive:]) if recipe.to_state == "recycled" else frozenset(),

@@ -13,6 +13,8 @@ from cycler.recipe.condition import RecipeCondition
 from cycler.recipe.expression import Expression
 from cycler.recipe.units import Quantity
 
+Purpose = Literal["production", "abuse"]
+
 PerTurn = tuple[Quantity, ...]
 Alternatives = tuple[RecipeCondition, ...]
 """The entries of an `until` or `fail`: each is enough."""
@@ -78,9 +80,10 @@ class DriveStep(_Executed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestStep(_Executed):
-    """Relay open for so long, or until a condition says so."""
+    """Relay open for so long, or until a condition says so. `outputs` of the bay are on or off meanwhile."""
 
     time: PerTurn = ()
+    outputs: tuple[tuple[str, bool], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +198,7 @@ class Origin:
     version: str
     from_state: tuple[LedgerState, ...]
     to_state: LedgerState | None
+    purpose: Purpose = "production"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,9 +235,10 @@ Step = ExecutedStep | LoopStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One operation on one bay."""
+    """One operation on one bay. An abuse test is held to the abuse envelope of its cell type, from begin to end."""
 
     file: str = field(compare=False)
+    purpose: Purpose = "production"
     recipe: str
     version: str
     cell_type: str

@@ -4,7 +4,7 @@ The step machine executes a `Plan` and knows no recipe text. Magnitudes are >= 0
 in `cycler.contract.order`; rates (`dv_dt`, `di_dt`) are signed as in data.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, overload
 
@@ -68,7 +68,8 @@ class PlanPhase:
     """One regulated stretch. `holds_voltage`: the voltage is a target (CV follows), else it is the device's clamp.
 
     With `above_rest_v` the clamp lies so far above the cell's last voltage with the relay open, but never above
-    `voltage_v`. A `held` phase goes on after its duration until the bay lets it go; no order reaches beyond it.
+    `voltage_v`. A `held` phase goes on after its duration until the bay lets it go; no order reaches beyond it. If that
+    takes longer than `held_s_max`, the cell is held for good.
     """
 
     direction: Direction
@@ -80,6 +81,7 @@ class PlanPhase:
     above_rest_v: float | None = None
     duration_s: float | None = None  # the next phase follows after so long; None: the step's conditions end it
     held: bool = False
+    held_s_max: float | None = None  # None: its step's conditions bound it
     own_order: bool = False  # the host orders it, when the phase before is over by its own clock
     stage: ContactStage | None = None  # of a contact check
 
@@ -90,17 +92,21 @@ class PlanPhase:
 
 @dataclass(frozen=True, slots=True)
 class Repeated(Sequence[PlanPhase]):
-    """The same phases, so many times over. A turn costs no memory."""
+    """The same phases, so many times over, between others. A turn costs no memory."""
 
     once: tuple[PlanPhase, ...]
     times: int
+    before: tuple[PlanPhase, ...] = ()
+    after: tuple[PlanPhase, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.once) * self.times
+        return len(self.before) + len(self.once) * self.times + len(self.after)
 
     def __iter__(self) -> Iterator[PlanPhase]:
+        yield from self.before
         for _ in range(self.times):
             yield from self.once
+        yield from self.after
 
     @overload
     def __getitem__(self, index: int) -> PlanPhase: ...
@@ -110,7 +116,11 @@ class Repeated(Sequence[PlanPhase]):
         """As of a tuple."""
         if isinstance(index, slice):
             return tuple(self[place] for place in range(*index.indices(len(self))))
-        return self.once[range(len(self))[index] % len(self.once)]
+        place = range(len(self))[index] - len(self.before)
+        repeated = len(self.once) * self.times
+        if place < 0:
+            return self.before[place]
+        return self.once[place % len(self.once)] if place < repeated else self.after[place - repeated]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +134,24 @@ class StepVariant:
     @property
     def different(self) -> Sequence[PlanPhase]:
         """The phases, without their repetitions."""
-        return self.phases.once if isinstance(self.phases, Repeated) else self.phases
+        phases = self.phases
+        return (*phases.before, *phases.once, *phases.after) if isinstance(phases, Repeated) else phases
+
+    @property
+    def phases_s(self) -> float:
+        """How long the phases last together that are over after a time."""
+        phases = self.phases
+        if not isinstance(phases, Repeated):
+            return sum(phase.duration_s or 0.0 for phase in phases)
+        around_s = sum(phase.duration_s or 0.0 for phase in (*phases.before, *phases.after))
+        return around_s + phases.times * sum(phase.duration_s or 0.0 for phase in phases.once)
 
     @property
     def duration_s(self) -> float | None:
         """Of all phases together; None where one of them is not over after a time."""
-        durations = [None if phase.held else phase.duration_s for phase in self.different]
-        known = [duration_s for duration_s in durations if duration_s is not None]
-        return sum(known) * (len(self.phases) / len(durations)) if durations and len(known) == len(durations) else None
+        phases = self.different
+        endless = any(phase.held or phase.duration_s is None for phase in phases)
+        return self.phases_s if phases and not endless else None
 
 
 def one_order(phases: Sequence[PlanPhase], first: int, phases_max: int) -> tuple[PlanPhase, ...]:
@@ -230,6 +250,13 @@ class HoldRule:
     group: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRule:
+    """The digital outputs of the bay that the step sets, by their names, once all cells that run have come to it."""
+
+    states: Mapping[str, bool]
+
+
 MEASURED_WITHIN_S = 600.0
 """Of being asked for, a meter has measured: more than a tray takes whose cells share one, and than a short trouble."""
 
@@ -291,6 +318,7 @@ class PlanStep:
     soak: SoakRule | None = None
     contact: ContactRule | None = None
     hold: HoldRule | None = None
+    outputs: OutputRule | None = None
     meter: MeterRule | None = None
     assignments: tuple[Assignment, ...] = ()
     stop: StopRule | None = None
@@ -332,5 +360,6 @@ class Plan:
     cell_type: CellType
     from_states: tuple[LedgerState, ...]
     to_state: LedgerState | None
+    is_abuse: bool = False  # whatever has had a current in it gets the `to_state`, also where it did not get through
     latch: Latch | None = None  # of a recipe that takes filled or precharged cells
     program: tuple[PlanStep | LoopStart | LoopEnd, ...]

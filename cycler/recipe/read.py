@@ -9,7 +9,7 @@ from cycler.model.cell_type import DcirDefaults
 from cycler.model.results import REASON_CODES
 from cycler.recipe.condition import QUANTITY_UNITS, Consequence, RecipeCondition, parse_condition
 from cycler.recipe.fields import Fields, as_list, as_map, as_text, as_title, as_version
-from cycler.recipe.model import Alternatives, LimitKeys, LoopStep, Recipe, RecordKeys, SetStep, Step, walk
+from cycler.recipe.model import Alternatives, LimitKeys, LoopStep, Purpose, Recipe, RecordKeys, SetStep, Step, walk
 from cycler.recipe.problems import MistakeError, Problems, nearest, shown
 from cycler.recipe.steps.form import COMMON_KEYS, CURRENT
 from cycler.recipe.steps.table import STEP_KINDS, STEP_WORDS
@@ -25,6 +25,7 @@ LEVELS_MAX = 8
 
 JUDGED_IN_LOOP = frozenset({"time", "total_time"})  # beside variables
 
+PURPOSES: tuple[Purpose, ...] = ("production", "abuse")
 DEFAULT_FROM_STATE: tuple[LedgerState, ...] = ("formed", "aged", "graded")
 DEFAULT_RECORD = RecordKeys(
     every=Quantity(10.0, "s"),
@@ -69,8 +70,11 @@ def read_recipe(
     cell_type = fields.take("cell_type", as_title, required=True)
     from_state = fields.words("from_state", LEDGER_STATES) or DEFAULT_FROM_STATE
     to_state = fields.word("to_state", LEDGER_STATES)
+    purpose = fields.word("purpose", PURPOSES) or "production"
     record = _record(fields) or DEFAULT_RECORD
     _refuse_states(fields, from_state, to_state)
+    if purpose == "abuse":
+        _refuse_unformed(fields, from_state, to_state)
     steps = fields.take("steps", as_list, required=True)
     fields.close()
     reading = _Reading(problems, defaults, subrecipes, record)
@@ -85,6 +89,7 @@ def read_recipe(
         cell_type=cell_type,
         from_state=cast(tuple[LedgerState, ...], from_state),
         to_state=cast(LedgerState | None, to_state),
+        purpose=cast(Purpose, purpose),
         record=record,
         steps=read,
     )
@@ -96,6 +101,15 @@ def _refuse_states(fields: Fields, states: Sequence[str], to_state: str | None) 
             fields.refuse("from_state", "state", f"a cell in {state} is never energised again")
     if to_state == "filled":
         fields.refuse("to_state", "state", "no cell becomes a filled one again", "leave `to_state` out")
+
+
+def _refuse_unformed(fields: Fields, states: Sequence[str], to_state: str | None) -> None:
+    for state in ("filled", "precharged"):
+        if state in states:
+            fields.refuse("from_state", "state", f"an abuse test takes cells that have been formed, not {state} ones")
+    if to_state != "quarantine":
+        hint = "write `to_state: quarantine`"
+        fields.refuse("to_state", "state", "a cell that an abuse test has had is never energised again", hint)
 
 
 def _steps(nodes: Sequence[Node], reading: _Reading, *, path: str, turns: int | None) -> tuple[Step, ...]:

@@ -66,7 +66,11 @@ def _si(value: Quantity, rated_ah: float) -> float:
 def value_is_riskier(step: Step, key: str, one: object, other: object, amounts: Amounts) -> bool:
     """Of a key whose value has changed, in a step of the new version."""
     word = step_word(step)
-    if key in _HARMLESS or (word, key) in {("loop", "times"), ("dcir", "values")} or (word in CALM and key == "time"):
+    if (
+        key in _HARMLESS
+        or (word, key) in {("loop", "times"), ("dcir", "values")}
+        or (word in CALM and key == "time" and getattr(step, "outputs", None) is None)
+    ):
         return False
     lists = _quantities(one), _quantities(other)
     if lists[0] is None or lists[1] is None:

@@ -5,7 +5,7 @@ from typing import Any
 from cycler.model.cell import LEDGER_STATES
 from cycler.recipe.condition import NAME, RESERVED
 from cycler.recipe.fields import TITLE, VERSION
-from cycler.recipe.read import LOOP_TURNS_MAX
+from cycler.recipe.read import LOOP_TURNS_MAX, PURPOSES
 from cycler.recipe.steps.form import COMMON_KEYS, CURRENT, StepForm
 from cycler.recipe.steps.table import STEP_KINDS
 from cycler.recipe.units import NUMBER, SCALES
@@ -34,6 +34,7 @@ def recipe_schema() -> Schema:
                 "cell_type": _pattern(TITLE.pattern),
                 "from_state": _one_or_more({"enum": list(LEDGER_STATES)}),
                 "to_state": {"enum": list(LEDGER_STATES)},
+                "purpose": {"enum": list(PURPOSES)},
                 "record": {"$ref": "#/$defs/record"},
                 "steps": {"$ref": "#/$defs/steps"},
             },

@@ -11,7 +11,7 @@ from pathlib import Path
 from cycler.model.cell import LedgerState
 from cycler.recipe.ledger_phase import UNARMED, drives
 from cycler.recipe.lookup import find_subrecipe
-from cycler.recipe.model import Alternatives, LoopStep, Origin, Recipe, RecordKeys, Step
+from cycler.recipe.model import Alternatives, LoopStep, Origin, Recipe, RecordKeys, Step, walk
 from cycler.recipe.problems import InvalidFile, Problem, Problems
 
 NESTED_MAX = 6
@@ -76,7 +76,11 @@ def expanded(recipe: Recipe, *, path: str, line: int, id_: str | None, record: R
         times=1,
         steps=_moved(recipe.steps, path=path, line=line, prefix=f"{id_}-" if id_ else "", record=own),
         origin=Origin(
-            recipe=recipe.recipe, version=recipe.version, from_state=recipe.from_state, to_state=recipe.to_state
+            recipe=recipe.recipe,
+            version=recipe.version,
+            from_state=recipe.from_state,
+            to_state=recipe.to_state,
+            purpose=recipe.purpose,
         ),
     )
 
@@ -87,6 +91,12 @@ def check_states(recipe: Recipe, problems: Problems) -> None:
     A `to_state` of it is what those after it can count on; the ledger knows only that of the recipe that is run.
     """
     _States(problems).after(recipe.steps, frozenset(recipe.from_state))
+    for step, _ in walk(recipe.steps):
+        origin = step.origin if isinstance(step, LoopStep) else None
+        if origin is not None and origin.purpose == "abuse" != recipe.purpose:
+            problems.step = step.name
+            message = f"{origin.recipe} is an abuse test, {recipe.recipe} is not"
+            problems.add(step.line, "abuse", message, "only a recipe with `purpose: abuse` holds one")
     problems.step = None
 
 

@@ -97,7 +97,8 @@ def parse_quantity(text: str, units: Collection[str]) -> Quantity:
         if unit in _MEANT:
             if unit == "K" and float(number) > _KELVIN_MIN:
                 number = f"{float(number) - 273.15:.2f}".rstrip("0").rstrip(".")
-            raise MistakeError("unit", f"{shown(unit)} is no unit", f"write {number} {_MEANT[unit]}")
+            kind = "a difference is written " if unit == "K" and number == match.group(1) else "write "
+            raise MistakeError("unit", f"{shown(unit)} is no unit", f"{kind}{number} {_MEANT[unit]}")
         raise MistakeError("unit", f"{shown(unit)} is no unit", nearest(unit, _spelt(units)))
     base = SCALES[unit][0]
     if base not in units:

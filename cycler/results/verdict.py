@@ -153,6 +153,8 @@ def _ordered(codes: Sequence[str], outcome: CellOutcome) -> tuple[str, ...]:
 
 def _verdict(record: CellRecord, codes: Sequence[str]) -> Verdict:
     outcome = record.outcome
+    if outcome.state == "quarantine":  # whatever else is to be said of it
+        return "quarantine"
     if outcome.verdict is not None and codes[:1] == (outcome.code,):  # nothing heavier speaks against the cell
         return outcome.verdict
     energised = outcome.ended != "not-started" and metrics.was_energised(

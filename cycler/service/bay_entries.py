@@ -10,6 +10,7 @@ from cycler.model.rack import Bay, BayId, ChannelRef, Position, PositionId
 from cycler.recipe.fields import Fields, as_list, as_map, as_text, as_title
 from cycler.recipe.problems import MistakeError, shown
 from cycler.recipe.yaml_nodes import Node
+from cycler.service.output_entries import read_outputs
 from cycler.service.rack_reading import RackReading
 
 POSITIONS_MAX = 1024
@@ -51,6 +52,7 @@ def _bay(
     press = entry.take("press", lambda node: reading.channel(as_text(node), "digital-io"))
     if press is not None and press == contactor:
         entry.refuse("press", "channel", f"press: {press} is the bay's contactor", "give each an output of its own")
+    outputs = read_outputs(entry, reading, contactor=contactor, press=press)
     chamber = entry.take("chamber", lambda node: reading.device(as_text(node), "chamber"))
     zone = entry.text("zone")
     power = entry.quantity("power_limit", "W")
@@ -66,6 +68,7 @@ def _bay(
         chamber=chamber,
         contactor=contactor,
         press=press,
+        outputs=outputs,
         zone=zone,
         power_limit_w=None if power is None else power.number,
     )

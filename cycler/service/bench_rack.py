@@ -5,7 +5,8 @@ from pathlib import Path
 
 from cycler.contract.plugin import DeviceSettings, Resource
 from cycler.model.cell_type import CellType
-from cycler.model.rack import Bay, BayId, ChannelRef, Position, PositionId, Rack
+from cycler.model.rack import Bay, BayId, BayOutput, ChannelRef, Position, PositionId, Rack
+from cycler.recipe.model import Purpose
 from cycler.service.configuration import Configuration, DeviceConfiguration
 
 BAY = BayId("S01")
@@ -14,8 +15,11 @@ C_RATE = 3.0
 ACCURACY_RATIO = 0.0002
 
 
-def bench_configuration(cells: int, cell_type: CellType) -> Configuration:
-    """Channels of 0 to 5 V and ±3C with an accuracy of 0.02 %, thermometer and meter on each cell, one contactor."""
+def bench_configuration(cells: int, cell_type: CellType, purpose: Purpose = "production") -> Configuration:
+    """Channels of 0 to 5 V and ±3C with an accuracy of 0.02 %, thermometer and meter on each cell, one contactor.
+
+    For abuse tests it has a `short-switch`, of which the simulated cell feels nothing.
+    """
     current_a = C_RATE * cell_type.rated_capacity_ah
     positions = {}
     for number in range(1, cells + 1):
@@ -27,7 +31,14 @@ def bench_configuration(cells: int, cell_type: CellType) -> Configuration:
             meter=ChannelRef(device="meter", channel=str(number)),
         )
     contactor = ChannelRef(device="contactors", channel="DO0")
-    bay = Bay(bay=BAY, positions=positions, chamber="chamber", contactor=contactor)
+    switch = BayOutput(output=ChannelRef(device="contactors", channel="DO1"), needs_open=True)
+    bay = Bay(
+        bay=BAY,
+        positions=positions,
+        chamber="chamber",
+        contactor=contactor,
+        outputs={"short-switch": switch} if purpose == "abuse" else {},
+    )
     devices = (
         DeviceConfiguration(
             settings=DeviceSettings(
@@ -62,7 +73,7 @@ def bench_configuration(cells: int, cell_type: CellType) -> Configuration:
         ),
     )
     return Configuration(
-        rack=Rack(rack="SIM", purpose="production", bays={BAY: bay}),
+        rack=Rack(rack="SIM", purpose=purpose, bays={BAY: bay}),
         devices=devices,
         store=None,
         file=Path("simulate"),

@@ -32,11 +32,11 @@ class Configuration:
     not_yet: tuple[Problem, ...] = ()
 
     def channels_of(self, device: str) -> tuple[ChannelId, ...]:
-        """The channels of this device that positions name, as cycler, temperature input or contactor, in order."""
+        """The channels of this device that bays and positions name, as cycler, sensor, contactor or other output."""
         named: dict[ChannelId, None] = {}
         for bay in self.rack.bays.values():
             refs = [ref for p in bay.positions.values() for ref in (*p.channels, p.temperature, p.meter)]
-            for ref in (*refs, bay.contactor, bay.press):
+            for ref in (*refs, bay.contactor, bay.press, *(each.output for each in bay.outputs.values())):
                 if ref is not None and ref.device == device:
                     named[ChannelId(ref.channel)] = None
         return tuple(named)

@@ -9,7 +9,11 @@ from cycler.model.cell import CellId, LedgerState
 from cycler.model.rack import PositionId
 from cycler.model.results import StepResult
 from cycler.record.reader import Reader, RunRecord
-from cycler.results.metrics import end_voltage_v, rests
+from cycler.results.metrics import end_voltage_v
+
+_RELAY_OPEN = frozenset({"rest", "ocv", "acir", "soak", "hold"})
+_WITHOUT_TIME = frozenset({"set", "stop"})
+"""Steps that leave the cell as it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,4 +51,5 @@ def _state(record: RunRecord, at: PositionId) -> LedgerState:
 
 
 def _last_ocv_v(steps: tuple[StepResult, ...]) -> float | None:
-    return end_voltage_v(steps) if rests(steps[-1:]) else None
+    lasting = [step for step in steps if step.step_type not in _WITHOUT_TIME]
+    return end_voltage_v(lasting) if lasting and lasting[-1].step_type in _RELAY_OPEN else None

@@ -46,7 +46,7 @@ def predict(
     if cell_type.simulation.ocv is None or cell_type.simulation.circuit is None:
         hint = "add `simulation: {ocv: …, circuit: …}` to it, as the library's cell types have it"
         raise NothingToPredict(f"the cell type {cell_type.name} does not say how its cells behave", hint)
-    configuration = bench_configuration(1, cell_type)
+    configuration = bench_configuration(1, cell_type, recipe.purpose)
     (position,) = configuration.rack.bays[BAY].positions
     cell = Cell(cell_id=CellId("sim-0001"), cell_type=cell_type.name, state=state)
     steps = program(recipe.steps, lowering_of(recipe, cell_type, None))

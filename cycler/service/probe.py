@@ -5,11 +5,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TypedDict, cast
 
-from cycler.contract.devices import CyclerDriver, Device
+from cycler.contract.devices import CyclerDriver, Device, Meter
 from cycler.contract.errors import DeviceError, LinkError, ProtocolError
 from cycler.contract.plugin import IN_PROCESS, DeviceSettings, Resource, Surroundings
 from cycler.service.clock import utcnow
 from cycler.service.wiring import NotInstalled, installed_drivers, load_driver
+
+LINE_ATTEMPTS = 2
+"""On a serial line a device may still hold half a line of what it was asked before: that spoils the next question."""
+
+LINE_QUIET_S = 0.2
+"""What a device still answers to the question before comes within, and is thrown away when the port is opened."""
 
 
 class DriverFact(TypedDict):
@@ -60,17 +66,33 @@ def probe_resource(text: str, driver: str | None, options: Mapping[str, str] | N
     refusals: dict[str, Exception] = {}
     for name in candidates:
         try:
-            return asyncio.run(_identify(name, resource, options or {}))
+            return asyncio.run(_identify_patiently(name, resource, options or {}))
         except (DeviceError, ValueError) as error:
             refusals[name] = error  # another driver may understand who answers there
     first, *others = refusals.values()
     if not others or any(all(isinstance(r, kind) for r in refusals.values()) for kind in (LinkError, ValueError)):
         raise first
+    mapped = [name for name, each in drivers.items() if not each.kind and resource.scheme in each.schemes]
     reasons = "; ".join(
         f"{name}: {refusal.detail if isinstance(refusal, DeviceError) else refusal}"
         for name, refusal in refusals.items()
     )
-    raise ProtocolError(resource.text, f"no installed driver knows what answers there ({reasons})")
+    advice = "".join(
+        f"; a device with a register map identifies itself to nobody: "
+        f"it takes `driver: {name}` and its map in a rack file"
+        for name in mapped
+    )
+    raise ProtocolError(resource.text, f"no installed driver knows what answers there ({reasons}){advice}")
+
+
+async def _identify_patiently(name: str, resource: Resource, options: Mapping[str, str]) -> dict[str, Any]:
+    is_serial = not resource.host and resource.path.startswith("/")
+    for _ in range(LINE_ATTEMPTS - 1 if is_serial else 0):
+        try:
+            return await _identify(name, resource, options)
+        except DeviceError:
+            await asyncio.sleep(LINE_QUIET_S)
+    return await _identify(name, resource, options)
 
 
 async def _identify(name: str, resource: Resource, options: Mapping[str, str]) -> dict[str, Any]:
@@ -84,6 +106,9 @@ async def _identify(name: str, resource: Resource, options: Mapping[str, str]) -
             capabilities = cast(CyclerDriver, device).capabilities
             found["channels"] = len(capabilities.channels)
             found.update(asdict(capabilities.range))
+        elif driver.kind == "meter":
+            able = cast(Meter, device).capabilities
+            found.update({**asdict(able), "channels": len(able.channels), "kinds": sorted(able.kinds)})
         return found
     finally:
         await cast(Device, device).aclose()

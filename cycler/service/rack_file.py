@@ -1,24 +1,21 @@
 """The rack file, read and judged as a whole: what it names must be there, and nothing may be named twice."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-from cycler.model.rack import Interlock, Rack
-from cycler.recipe.fields import Fields, as_list, as_text, as_title
+from cycler.model.rack import Rack
+from cycler.recipe.fields import Fields, as_title
 from cycler.recipe.problems import InvalidFile, Problems
 from cycler.recipe.yaml_nodes import load_file
 from cycler.service.bay_entries import read_bays
 from cycler.service.configuration import Configuration
 from cycler.service.device_entries import read_devices
+from cycler.service.interlock_entries import read_interlocks
 from cycler.service.rack_reading import RackReading
 
 ELSEWHERE = ("scada", "hmi", "users", "calibration", "runtime", "resume")
 """Keys of other processes, or of none yet; whoever needs one reads it."""
-
-SCOPES = ("channel", "bay", "zone", "chamber", "device", "rack")
-ACTIONS = ("off", "off-latched", "hold", "no-start", "warn")
 
 
 def load_configuration(path: Path) -> Configuration:
@@ -33,10 +30,10 @@ def load_configuration(path: Path) -> Configuration:
     if head:
         head.close()
         if purpose == "abuse":
-            reading.defer(head.line("purpose"), "purpose: abuse", "write production: the formed envelope holds")
+            reading.defer(head.line("purpose"), "purpose: abuse", "`cycler simulate` runs abuse tests")
     devices = read_devices(fields, reading)
     bays = read_bays(fields, reading)
-    interlocks = tuple(_interlocks(fields, reading))
+    interlocks = tuple(read_interlocks(fields, reading, bays))
     store = fields.mapping("store", owner="`store`")
     store_path = store.text("path", required=True) if store else None
     if store:
@@ -64,24 +61,3 @@ def load_configuration(path: Path) -> Configuration:
         content_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
         not_yet=tuple(reading.not_yet),
     )
-
-
-def _interlocks(fields: Fields, reading: RackReading) -> Iterator[Interlock]:
-    names: set[str] = set()
-    for node in fields.take("interlocks", as_list) or []:
-        entry = reading.entry(node, owner="an interlock")
-        if entry is None:
-            continue
-        name = entry.take("id", as_title, required=True)
-        reference = entry.take("input", lambda node: reading.digital_input(as_text(node)), required=True)
-        active = entry.word("active", ("low", "high"), required=True)
-        scope = entry.word("scope", SCOPES, required=True)
-        action = entry.word("action", ACTIONS, required=True)
-        entry.close()
-        reading.defer(entry.line("id"), f"interlock {name}", "nothing would watch its input")
-        if name in names:
-            entry.refuse("id", "twice", f"the interlock {name} is there twice")
-        if name and reference and active and scope and action:
-            names.add(name)
-            words: dict[str, Any] = {"active": active, "scope": scope, "action": action}
-            yield Interlock(interlock=name, input=reference, **words)

@@ -21,10 +21,12 @@ from cycler.recipe.plan import ContactGroup, Plan
 from cycler.recipe.problems import InvalidFile
 from cycler.record.journal import Journal, JournalFailed
 from cycler.record.recorder import Recorder
+from cycler.service.abuse import refuse_abuse, refuse_company
 from cycler.service.chamber_check import chamber_problems
 from cycler.service.configuration import Configuration
 from cycler.service.joined_rack import joined_rack
 from cycler.service.meter_check import meter_problems
+from cycler.service.output_check import output_problems
 from cycler.service.progress import BayProgress, bay_progress
 from cycler.service.wiring import offline_ranges, open_devices
 
@@ -52,8 +54,13 @@ def check_start(configuration: Configuration, jobs: Sequence[Job]) -> None:
     """Raises `InvalidFile` with all that speaks against a start before anybody has connected to a device.
 
     That is a rack that asks for what control cannot do yet, a recipe that a channel cannot run, as far as the rack file
-    tells what it can, what a meter has to measure that none is there for, and temperatures that a bay cannot have.
+    tells what it can, what a meter has to measure that none is there for, and outputs and temperatures that a bay
+    cannot have. Raises `Refused` for an abuse test where none may be.
     """
+    cells = sum(len(job.cells) for job in jobs)
+    for job in jobs:
+        refuse_abuse(configuration.rack, job.recipe.recipe)
+        refuse_company(job.recipe.recipe, cells)
     problems = dict.fromkeys(configuration.not_yet)
     ranges = offline_ranges(configuration)
     for job in jobs:
@@ -61,6 +68,7 @@ def check_start(configuration: Configuration, jobs: Sequence[Job]) -> None:
         used = dict.fromkeys(channel.device for cell in job.cells for channel in positions[cell].channels)
         for channel in dict.fromkeys(ranges[device] for device in used):
             problems |= dict.fromkeys(check(job.recipe.recipe, job.recipe.cell_type, channel))
+        problems |= dict.fromkeys(output_problems(configuration.rack.bays[job.bay], job.recipe.recipe))
         asked = [positions[cell] for cell in job.cells]
         problems |= dict.fromkeys(meter_problems(configuration, job.recipe, asked))
     problems = problems or dict.fromkeys(chamber_problems(configuration, {job.bay: job.recipe for job in jobs}))

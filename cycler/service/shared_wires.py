@@ -32,6 +32,9 @@ def clash(device: str, resource: Resource, *, other: str, others: Resource) -> C
         return Clash(f"{device}: {other} is at that address already", "one device cannot be two")
     if resource.host or not resource.path or resource.path != others.path:
         return None
+    if resource.scheme != others.scheme:
+        text = f"{device}: on {resource.path} it speaks {resource.scheme}, and {other} speaks {others.scheme}"
+        return Clash(text, "one line has one language: give one of them a line of its own")
     for key in LINE_SETTINGS:
         here, there = (each.query.get(key, "").upper() for each in (resource, others))
         if here != there:

@@ -53,7 +53,8 @@ def parse_options(settings: DeviceSettings) -> Options:
     if mode != "none" and missing:
         raise ValueError(
             f"{device}: security: {mode} takes the names of files; {missing[0]} is not given. "
-            "Write security: none where nobody but the rack is on this network"
+            "Where nobody but the rack is on this network write security: none, "
+            "or to probe it --driver lads_thermal --option security=none"
         )
     if mode == "none" and (useless := [key for key in (*_FILES, "login_file") if key in given]):
         raise ValueError(f"{device}: {useless[0]} is of no use with security: none")

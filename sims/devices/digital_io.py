@@ -45,7 +45,8 @@ class IoHardware:
     def lines(self) -> tuple[dict[str, bool], dict[str, bool]]:
         """Inputs and outputs as they are."""
         if not self.faults.active or not self.faults.strikes("frozen"):
-            self._lines = dict(self.inputs), dict(self._outputs)
+            inputs = {line: high != self.faults.inverts(line) for line, high in self.inputs.items()}
+            self._lines = inputs, dict(self._outputs)
         return self._lines
 
     def set_outputs(self, outputs: Mapping[str, bool]) -> dict[str, bool]:

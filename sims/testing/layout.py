@@ -9,7 +9,20 @@ from typing import Literal, cast
 from cycler.contract.plugin import DeviceSettings, Resource
 from cycler.model.cell import Cell, CellId, LedgerState
 from cycler.model.cell_type import CellType
-from cycler.model.rack import Bay, BayId, ChannelRef, Position, PositionId, Rack, TrayId
+from cycler.model.interlock import alarm_of, concerned
+from cycler.model.rack import (
+    Bay,
+    BayId,
+    BayOutput,
+    ChannelRef,
+    Interlock,
+    InterlockAction,
+    InterlockScope,
+    Position,
+    PositionId,
+    Rack,
+    TrayId,
+)
 from cycler.model.world import SimulatedCell
 from cycler.service.configuration import Configuration, DeviceConfiguration
 from cycler.service.recipes import recipe_from, recipe_named
@@ -46,6 +59,29 @@ class LoadedCell:
         return cast(LedgerState, (self.state or "").partition("@")[0])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WiredInterlock:
+    """As a rack file declares it, on an input of the I/O module."""
+
+    interlock: str
+    line: str
+    active: Literal["low", "high"]
+    scope: InterlockScope
+    at: str | None
+    action: InterlockAction
+
+    def on(self, bays: Mapping[BayId, Bay]) -> Interlock:
+        """With the positions that it concerns in these bays."""
+        return Interlock(
+            interlock=self.interlock,
+            input=ChannelRef(device=CONTACTORS, channel=self.line),
+            active=self.active,
+            positions=concerned(bays, self.scope, self.at),
+            action=self.action,
+            alarm=alarm_of(self.interlock),
+        )
+
+
 @dataclass(slots=True, kw_only=True)
 class Layout:
     """Every bay has a contactor on one I/O module, every cell a sensor on one thermometer module."""
@@ -59,6 +95,8 @@ class Layout:
     chambers: dict[BayId, str] = field(default_factory=dict)  # of the bays that stand in one
     meters: dict[str, MeterDriverName] = field(default_factory=dict)  # by their ids
     probed: dict[str, ChannelRef] = field(default_factory=dict)  # the meters' tips, by the cells that they are on
+    outputs: dict[BayId, dict[str, BayOutput]] = field(default_factory=dict)  # that steps may set
+    interlocks: list[WiredInterlock] = field(default_factory=list)
     recipes: dict[BayId, tuple[str, ...]] = field(default_factory=dict)  # of the bays that have one of their own
 
     def load(
@@ -93,15 +131,17 @@ class Layout:
     def configuration(self) -> Configuration:
         """As a rack file would give it."""
         cyclers = dict.fromkeys(channel.device for cell in self.cells.values() for channel in cell.channels)
-        modules = [DeviceConfiguration(settings=_inside(CONTACTORS, {}), driver="sim_io")] if self.contactors else []
+        has_io = self.contactors or self.interlocks
+        modules = [DeviceConfiguration(settings=_inside(CONTACTORS, {}), driver="sim_io")] if has_io else []
         channels = {"channels": str(len(self.cells))}
         modules.append(DeviceConfiguration(settings=_inside(THERMOMETERS, channels), driver="sim_temperature"))
         chambers = dict.fromkeys(self.chambers.values())
         modules += [DeviceConfiguration(settings=_inside(name, {}), driver="sim_chamber") for name in chambers]
         modules += [self._meter(name, place) for place, name in enumerate(self.meters)]
-        bays = dict.fromkeys(cell.bay for cell in self.cells.values())
+        bays = {bay: self._bay(bay) for bay in dict.fromkeys(cell.bay for cell in self.cells.values())}
+        interlocks = tuple(each.on(bays) for each in self.interlocks)
         return Configuration(
-            rack=Rack(rack="TEST", purpose="production", bays={bay: self._bay(bay) for bay in bays}),
+            rack=Rack(rack="TEST", purpose="production", bays=bays, interlocks=interlocks),
             devices=(*(self._cycler(device, place) for place, device in enumerate(cyclers)), *modules),
             store=None,
             file=Path("test"),
@@ -165,6 +205,7 @@ class Layout:
             chamber=self.chambers.get(bay),
             contactor=self.contactor(bay) if self.contactors else None,
             press=self.press_of(bay) if self.press else None,
+            outputs=self.outputs.get(bay, {}),
         )
 
     def _standing(self) -> list[LoadedCell]:

@@ -14,9 +14,9 @@ import signal
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
-from cycler.model.rack import BayId, ChannelRef
+from cycler.model.rack import BayId, BayOutput, ChannelRef, InterlockAction, InterlockScope
 from cycler.model.results import Event
 from cycler.model.world import Defect, Fault, SimulatedCell, WorldDeclaration
 from cycler.service.session import run_session
@@ -25,7 +25,7 @@ from cycler.service.wiring import Wire, simulated_devices
 from sims.devices.digital_io import IoHardware
 from sims.faults import ActiveFault
 from sims.testing.cables import Cables
-from sims.testing.layout import CONTACTORS, THERMOMETERS, CyclerDriverName, Layout, MeterDriverName
+from sims.testing.layout import CONTACTORS, THERMOMETERS, CyclerDriverName, Layout, MeterDriverName, WiredInterlock
 from sims.testing.observed_world import ObservedWorld
 from sims.testing.rack_run import CellRun, RackRun
 from sims.world import CellTruth
@@ -115,6 +115,28 @@ class SimRack:
         for cell in cells:
             channel = 1 + sum(tips.device == meter for tips in self._layout.probed.values())
             self._layout.probed[cell] = ChannelRef(device=meter, channel=str(channel))
+        return self
+
+    def switch(self, name: str, line: str, *, needs_open: bool = False, bay: str = "B01") -> Self:
+        """Steps know this output of the I/O module by a name."""
+        output = BayOutput(output=ChannelRef(device=CONTACTORS, channel=line), needs_open=needs_open)
+        self._layout.outputs.setdefault(BayId(bay), {})[name] = output
+        return self
+
+    def guard(
+        self,
+        interlock: str,
+        line: str,
+        *,
+        scope: InterlockScope,
+        action: InterlockAction,
+        at: str | None = None,
+        active: Literal["low", "high"] = "low",
+    ) -> Self:
+        """An interlock of a rack file, on this input of the I/O module."""
+        self._layout.interlocks.append(
+            WiredInterlock(interlock=interlock, line=line, active=active, scope=scope, at=at, action=action)
+        )
         return self
 
     def assign(self, bay: str, *steps: str) -> Self:

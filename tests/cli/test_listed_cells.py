@@ -97,10 +97,42 @@ def test_what_goes_together_is_said(folder: Path) -> None:
     refused = cycler("simulate", "check.yaml", "--history", "one")
     assert (refused.exit_code, "list them with --cells-file" in refused.err) == (2, True)
     cells(folder, "position,cell_id", "1,a", "3,b")
-    refused = cycler("simulate", "check.yaml", "--cells-file", "cells.csv")
+    refused = cycler("simulate", "check.yaml", "--cells-file", "cells.csv", "--cells", "2")
     assert refused.exit_code == 2
     assert "cells.csv:3: bay S01 has no position 3" in refused.err
     cells(folder, "position,cell_id", "1,a")
     refused = cycler("simulate", "check.yaml", "--cells-file", "cells.csv", "--history", "none")
-    assert refused.exit_code in {1, 2}
-    assert "none" in refused.err
+    assert (refused.exit_code, "--history none: no run has left this folder by --out" in refused.err) == (2, True)
+
+
+def test_a_gap_in_the_list_is_an_empty_position_and_may_hold_a_cell_that_nobody_expects(folder: Path) -> None:
+    write(folder, "check", "filled", "continuity: 30 mV")
+    cells(folder, "position,cell_id,state", "S01/1,a,filled", "3,b,filled")
+    (folder / "world.yaml").write_text("defects:\n  - {at: S01/2, defect: unexpected}\n")
+    answer = cycler("simulate", "check.yaml", "--cells-file", "cells.csv", "--world", "world.yaml", "--out", "out")
+    assert answer.exit_code == 0
+    events = pq.read_table("out/events.parquet").to_pylist()
+    assert [event["position"] for event in events if event["event"] == "cell.unexpected"] == ["S01/2"]
+    cells(folder, "position,cell_id", "999999999,a")
+    refused = cycler("simulate", "check.yaml", "--cells-file", "cells.csv")
+    assert (refused.exit_code, "bay S01 has no position 999999999" in refused.err) == (2, True)
+
+
+def test_an_unexpected_cell_needs_a_place_that_the_list_leaves_empty(folder: Path) -> None:
+    write(folder, "check", "filled")
+    (folder / "world.yaml").write_text("defects:\n  - {at: S01/1, defect: unexpected}\n")
+    refused = cycler("simulate", "check.yaml", "--world", "world.yaml")
+    assert "for `simulate`, no line in the cells file" in refused.err
+
+
+@pytest.mark.parametrize("step", ["set: {x: 2}", "stop: {verdict: pass}", "acir: {}"])
+def test_the_last_voltage_at_rest_is_known_whatever_left_the_relay_open(folder: Path, step: str) -> None:
+    write(folder, "first", "formed", charge=True)
+    with (folder / "first.yaml").open("a") as file:
+        file.write(f"  - {step}\n")
+    write(folder, "second", "formed", "continuity: 30 mV")
+    cells(folder, "position,cell_id,state", "1,a,formed")
+    listed = ("--cells-file", "cells.csv")
+    first = cycler("simulate", "first.yaml", *listed, "--start", "formed@30%", "--out", "one")
+    assert first.exit_code == 0, first.err
+    assert found("second.yaml", "--history", "one", "--start", "formed@60%") == {"a": ["STATE_CONTRADICTED"]}

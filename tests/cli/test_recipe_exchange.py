@@ -72,15 +72,19 @@ def test_a_place_that_cannot_be_written_is_told() -> None:
     assert answer.err == "error: --out no/lab.yaml cannot be written: no/lab.yaml: No such file or directory\n"
 
 
-def test_the_page_shows_what_its_commands_print() -> None:
-    """Of each block the files are written, the commands typed, and what they print is compared."""
-    section = PAGE.read_text(encoding="utf-8").split("\n## Import and export\n", 1)[1].split("\n## ", 1)[0]
-    files = dict(re.findall(r"^`([\w.]+)`:\n+```\w*\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
-    for name, text in files.items():
-        Path(name).write_text(text)
-    blocks = re.findall(r"^```console\n\$ cycler ([^\n]*)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3
-    for command, shown in blocks:
+@pytest.mark.parametrize(("section", "commands"), [("A first recipe", 3), ("Import and export", 3)])
+def test_the_page_shows_what_its_commands_print(section: str, commands: int) -> None:
+    """Of each section the files are written, the commands typed, and what they print is compared."""
+    text = PAGE.read_text(encoding="utf-8").split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
+    files = dict(re.findall(r"`([\w.]+)`:\n+```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    for name, content in files.items():
+        Path(name).write_text(content)
+    blocks = re.findall(r"^```console\n\$ cycler ([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == commands
+    for line, shown in blocks:
+        command, _, into = line.partition(" > ")
         answer = cycler(*command.split())
-        assert answer.err + answer.out == shown, command
+        if into:
+            Path(into).write_text(answer.out)
+        assert answer.err + ("" if into else answer.out) == shown, command
     assert {name: Path(name).read_text() for name in files} == files

@@ -1,19 +1,22 @@
 """What a joined channel is made of: shares of an order, rows of sweeps, and the balance between sub-channels."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from math import inf, isnan, nan
 
 import pytest
+from broken_drivers import Wrapped
 from hypothesis import given
 from hypothesis.strategies import floats, integers, lists, permutations, sampled_from
 from parallel_subject import ParallelSubject, joint
 
 from cycler.contract.capabilities import Capabilities, ChannelRange, Watchdog
-from cycler.contract.errors import DeviceError, DeviceFault
-from cycler.contract.order import Applied, DeviceEnd, DeviceLimits, Order, Phase
+from cycler.contract.devices import ApplyResult
+from cycler.contract.errors import DeviceError, DeviceFault, LinkError
+from cycler.contract.order import Applied, DeviceEnd, DeviceLimits, Order, Overtaken, Phase
 from cycler.contract.parallel.balance import APART_S, Balance
 from cycler.contract.parallel.cycler import ParallelCycler
 from cycler.contract.parallel.declaration import joined_capabilities, joined_range
@@ -403,3 +406,59 @@ def test_cells_with_unequally_many_channels_cannot_be_on_the_same_devices() -> N
 def test_infinite_orders_stay_infinite() -> None:
     assert share(inf, 3) == inf
     assert isnan(share(nan, 2))
+
+
+class TakesASecond(Wrapped):
+    async def apply(self, orders: Mapping[ChannelId, Order]) -> Mapping[ChannelId, ApplyResult]:
+        await asyncio.sleep(1.0)
+        answers: Mapping[ChannelId, ApplyResult] = await self.good.apply(orders)
+        return answers
+
+
+def test_an_off_stays_ahead_of_an_order_that_is_under_way_while_the_devices_are_connected_again() -> None:
+    subject = ParallelSubject()
+
+    async def scenario() -> None:
+        slow = {name: TakesASecond(device, {}) for name, device in subject.open_each().items()}
+        driver = ParallelCycler(slow, subject.joints)  # type: ignore[arg-type]
+        await driver.connect()
+        await driver.commission()
+        channel = first(driver)
+        subject.place(channel, CELL.voltage_v_mid)
+        order = asyncio.create_task(driver.apply({channel: charge(1, current_a=1.0, voltage_v=4.2)}))
+        await asyncio.sleep(0.1)
+        await driver.make_safe([channel])
+        await driver.connect()
+        assert not order.done()
+        assert isinstance((await order)[channel], Overtaken)
+        assert not subject.output(channel).closed
+        await driver.aclose()
+
+    subject.run(scenario())
+
+
+class FailsToClose(Wrapped):
+    async def aclose(self) -> None:
+        await self.good.aclose()
+        raise LinkError("a", "the connection is gone")
+
+
+class RemembersItsClose(Wrapped):
+    async def aclose(self) -> None:
+        self.memory["closed"] = True
+        await self.good.aclose()
+
+
+def test_one_that_fails_to_close_leaves_no_other_open() -> None:
+    subject = ParallelSubject()
+
+    async def scenario() -> None:
+        devices = subject.open_each()
+        other = RemembersItsClose(devices["b"], {})
+        driver = ParallelCycler({"a": FailsToClose(devices["a"], {}), "b": other}, subject.joints)  # type: ignore[dict-item]
+        await driver.connect()
+        with pytest.raises(LinkError, match="the connection is gone"):
+            await driver.aclose()
+        assert other.memory["closed"]
+
+    subject.run(scenario())

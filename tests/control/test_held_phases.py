@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from machine_bench import CELL_TYPE, Bench, charge, compare, machine_for, plan, rest, started, step, until
 
 from cycler.control.machine_events import MachineEvent, OrderDue, PhaseHeld
+from cycler.control.tagged import fields_of
 from cycler.model.cell_type import Band
-from cycler.recipe.plan import ContactRule, PlanPhase, PlanStep
+from cycler.model.results import MeterValue
+from cycler.recipe.plan import ContactRule, MeterRule, PlanPhase, PlanStep
 
 WAIT = PlanPhase(direction="rest", duration_s=2.0, held=True, stage="passive")
 PUSH = PlanPhase(direction="charge", current_a=0.1, voltage_v=4.2, above_rest_v=0.5, duration_s=30.0, stage="charge")
@@ -154,3 +158,44 @@ def test_a_cell_type_may_allow_its_contacts_more() -> None:
     generous = replace(CELL_TYPE, limits={"contact_ohm": Band(high=0.03)})
     the_plan = replace(plan(CURRENT), cell_type=generous)
     assert started(the_plan, contact_ohm=0.02).run().over.end == "completed"
+
+
+METERED = step("ocv", PlanPhase(direction="rest", duration_s=5.0, held=True), tag="a", meter=MeterRule(kind="ocv"))
+
+
+@given(cut=st.integers(min_value=0, max_value=12))
+def test_what_was_measured_survives_a_restart_at_any_reading(cut: int) -> None:
+    the_plan = plan(METERED, rest(5.0))
+    bench = started(the_plan)
+    for tick in range(40):
+        if tick == cut:
+            again = machine_for(the_plan)
+            again.restore(bench.machine.save())
+            bench.machine = again
+        bench.tick()
+        if tick == 8:
+            assert bench.machine.held and bench.machine.is_proven_open
+            bench.machine.take_metered(MeterValue(value=3.61234, by="hi-01/1"))
+        if tick == 10:
+            released(bench)
+    (result, _) = bench.results
+    assert (result.ocv_v, result.acir_ohm, result.measured_by) == (3.61234, None, "hi-01/1")
+    assert (result.stop_text, result.quality) == ("go on", ("OK",))
+
+
+def test_a_step_that_was_not_measured_says_so_and_gives_later_steps_nothing() -> None:
+    bench = started(plan(METERED, rest(5.0, fails=[until(compare("time", ">", 1e6))]))).run(10.0)
+    bench.take(bench.machine.release("device-fault", "the meter is lost"))
+    bench.run()
+    result = bench.results[0]
+    assert (result.ocv_v, result.measured_by, result.quality) == (None, None, ("SKIPPED",))
+    assert not result.is_valid
+    assert fields_of(result).keys().isdisjoint({"ocv", "acir"})
+
+
+def test_a_value_that_comes_too_late_is_not_taken() -> None:
+    bench = started(plan(METERED, rest(50.0))).run(10.0)
+    bench.take(bench.machine.release("device-fault", "it took too long"))
+    bench.run(5.0)
+    bench.machine.take_metered(MeterValue(value=3.6, by="hi-01/1"))
+    assert [each.ocv_v for each in bench.run().results] == [None, None]

@@ -60,3 +60,11 @@ def test_the_person_is_asked_when_the_group_is_there() -> None:
     run = unequal_cells().run(TO_4_V, "hold: {group: full, message: Degas now, timeout: 3 h}")
     asked_s = {event.elapsed_s for event in run.happened("hold.asked")}
     assert min(asked_s) >= began_s(run, "late", "hold") - 3.0
+
+
+def test_two_ways_that_lead_to_holds_of_one_group_meet_there() -> None:
+    parting = "rest: {time: 1 min, until: [voltage < 3.7 V -> goto low]}"
+    ways = (parting, "hold: {group: both, timeout: 1 h}", rest(minutes=1), "hold: {id: low, group: both, timeout: 1 h}")
+    run = unequal_cells().run(*ways)
+    assert [cell.outcome.ended for cell in run.cells.values() if cell.outcome] == ["completed", "completed"]
+    assert sum(step.duration_s for step in run["late"].steps) < 600.0

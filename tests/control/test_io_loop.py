@@ -57,6 +57,7 @@ def with_loop(
             sweep_s=1.0,
             offset_s=0.0,
             on_moved=lambda _, output, closed: moved.append((output, closed)),
+            on_inputs=lambda *_: False,
             outputs_ended=ended,
         )
         await loop.prepare()

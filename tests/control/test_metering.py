@@ -182,5 +182,16 @@ def test_a_step_that_needs_what_was_not_measured_holds_the_cell() -> None:
     run = rack.run(acir(tag="r"), ocv(minutes=1), acir(tag="r"), "set: {twice: r.acir * 2}", CHARGED)
     assert [step.is_valid for step in run["c1"].steps[:3]] == [True, False, False]
     assert run["c1"].outcome is not None and run["c1"].outcome.ended == "completed"  # by the first one
-    run = loaded("c1").probe("c1").disturb("hi-01", "nan", after_s=0).run(acir(tag="r"), "set: {twice: r.acir}", CHARGED)
+    run = (
+        loaded("c1").probe("c1").disturb("hi-01", "nan", after_s=0).run(acir(tag="r"), "set: {twice: r.acir}", CHARGED)
+    )
     assert reasons(run, "c1") == ["device-fault", "hold"]
+
+
+@pytest.mark.parametrize("fault", ["restart", "half-open", "truncated", "late-after-reconnect", "refused"])
+def test_trouble_on_the_wire_of_a_meter_costs_no_measurement(fault: str) -> None:
+    rack = loaded("c1").probe("c1", driver="hioki_bt3562").disturb("hi-01", fault, after_s=59, for_s=30)
+    voltage, resistance = rack.run(ocv(minutes=1), acir())["c1"].steps
+    assert voltage.ocv_v == pytest.approx(rack.truth("c1").voltage_v, abs=2e-3)
+    assert resistance.acir_ohm is not None and 0.005 < resistance.acir_ohm < 0.03
+    assert voltage.duration_s < 180

@@ -19,7 +19,7 @@ from cycler.contract.sweep import Sweep
 from cycler.control.channel_controller import ChannelController
 from cycler.control.rack_controller import RackController
 from cycler.model.alarm import AlarmCode
-from cycler.model.rack import BayId, Placement, PositionId
+from cycler.model.rack import BayId, InterlockAction, Placement, PositionId
 from cycler.model.run import Run
 from cycler.model.world import WorldDeclaration
 from cycler.recipe.compile import compile_plan
@@ -28,7 +28,7 @@ from cycler.record.recorder import Recorder
 from cycler.service.story import RunStory, stories
 from cycler.service.wiring import open_devices, simulated_devices
 from sims.testing.cables import Cables
-from sims.testing.layout import Layout
+from sims.testing.layout import Layout, WiredInterlock
 from sims.testing.observed_world import ObservedWorld
 from sims.testing.steps import amp_hours, charge, minutes, voltage
 
@@ -93,6 +93,7 @@ def at_work(
     bays: tuple[BayId, BayId] = (B01, B01),
     authors: Mapping[str, Callable[[CyclerDriver], Any]] | None = None,
     chamber: str | None = None,
+    interlocks: Sequence[WiredInterlock] = (),
 ) -> tuple[RunStory, ...]:
     """Runs the test on a rack with two supplies, one cell each; what the journal then tells.
 
@@ -101,6 +102,7 @@ def at_work(
     layout = Layout(driver="ea_psb", options={}, contactors=True, free_ports=False)
     for cell, bay in zip(("c1", "c2"), bays, strict=True):
         layout.load(cell, state="formed@50%", capacity_ah=None, device=None, bay=bay)
+    layout.interlocks.extend(interlocks)
     if chamber is not None:
         layout.chambers[bays[0]] = chamber
     configuration = layout.configuration()
@@ -344,3 +346,22 @@ def test_a_run_that_is_started_while_its_device_is_away_does_not_wait_for_it(tmp
     for story in at_work(tmp_path, test):
         assert story.outcomes[PositionId("B01/A2")].ended in {"not-started", "tripped"}
         assert story.outcomes[PositionId("B01/A1")].ended in {"completed", "stopped"}
+
+
+@pytest.mark.parametrize(
+    ("action", "starts"), [("off", True), ("off-latched", False), ("hold", True), ("no-start", True), ("warn", True)]
+)
+def test_what_starts_after_an_interlock_is_healthy_again(tmp_path: Path, action: InterlockAction, starts: bool) -> None:
+    async def test(shop: Shop) -> None:
+        faults = shop.world.faults("io-01")
+        active = faults.begin("input-active", "DI0")
+        await asyncio.sleep(5.0)
+        faults.end(active)
+        await asyncio.sleep(5.0)
+        await shop.finished(await shop.start(), within_s=90.0)
+
+    door = WiredInterlock(interlock="lid", line="DI0", active="low", scope="bay", at="B01", action=action)
+    (story,) = at_work(tmp_path, test, interlocks=[door])
+    for outcome in story.outcomes.values():
+        assert outcome.ended == ("completed" if starts else "not-started")
+        assert starts or "latched until the session ends" in outcome.detail

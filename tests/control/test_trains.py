@@ -10,6 +10,7 @@ from machine_bench import CHANNEL, Bench, charge, compare, discharge, machine_fo
 
 from cycler.control.machine_events import OrderDue
 from cycler.control.order_builder import order_for
+from cycler.control.pulse_turns import WAIT_S_MAX, with_turns
 from cycler.model.results import StepResult
 from cycler.recipe.plan import Condition, Plan, PlanPhase, PlanStep, Repeated, StepVariant, TrainRule
 
@@ -156,6 +157,28 @@ def test_a_train_of_65535_stretches_costs_no_memory_for_its_turns() -> None:
     assert len(long.variants[0].phases) == 65_535
     assert long.variants[0].phases[65_534] is long.variants[0].phases[0]
     assert long.variants[0].duration_s == 65_535.0
+
+
+def test_waits_around_a_train_of_65535_stretches_cost_no_memory_either() -> None:
+    alone = plan(train((-1.0, 1.0), times=65_535))
+    tracemalloc.start()
+    waiting = with_turns(alone, 8)
+    spent = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert spent < 20_000
+    (turned,) = waiting.program
+    assert isinstance(turned, PlanStep)
+    phases = turned.variants[0].phases
+    assert [phases[place].held for place in (0, 1, 65_535, 65_536, -1)] == [True, False, False, True, True]
+    assert (len(phases), len(turned.variants[0].different)) == (65_537, 3)
+
+
+def test_a_cell_whose_turn_never_comes_is_held_and_not_failed() -> None:
+    short = replace(train(*HPPC), time_s_max=100.0)
+    bench = started(with_turns(plan(rest(5.0), short), 8), phases_max=8, dt_s=10.0).run()
+    assert (bench.over.end, bench.over.code) == ("held", None)
+    assert "for the turns to pulse" in bench.over.text
+    assert bench.results[1].duration_s == pytest.approx(WAIT_S_MAX + 800.0, abs=20.0)
 
 
 def mixed() -> Plan:

@@ -101,3 +101,40 @@ def test_where_only_one_channel_may_pulse_the_others_rest_meanwhile() -> None:
     assert first[0] >= 200.0
     assert not any(first[0] < at_s < second[-1] for at_s in others)
     assert all(len(run[cell].steps[1].pulse) == 2 for cell in ("c1", "c2"))
+
+
+EXCLUSIVE = {"pulse_exclusive": "true"}
+
+
+def three_cells(**options: str) -> SimRack:
+    rack = SimRack(ideal=True, options=options)
+    return rack.load("c1", state="formed@50%").load("c2", state="formed@50%").load("c3", state="formed@50%")
+
+
+def test_the_time_of_a_train_does_not_count_the_waiting_for_a_turn() -> None:
+    """Each takes 100 s; the last one waits for 200 s."""
+    train = "pulse: {train: [[-1C, 30 s], [0 A, 70 s]], fail: [time > 150 s, capacity > 5 %]}"
+    run = three_cells(**EXCLUSIVE).run(rest(minutes=1), train)
+    for cell in ("c1", "c2", "c3"):
+        assert run[cell].stop_reason == "completed"
+        assert [point.stretch for point in run[cell].steps[1].train] == [1]
+
+
+def test_a_time_that_is_too_short_for_the_pulses_themselves_still_fails() -> None:
+    train = "pulse: {train: [[-1C, 30 s], [0 A, 70 s]], fail: [time > 50 s, capacity > 5 %]}"
+    run = three_cells(**EXCLUSIVE).run(rest(minutes=1), train)
+    for cell in ("c1", "c2", "c3"):
+        outcome = run[cell].outcome
+        assert outcome is not None and (outcome.ended, outcome.code) == ("failed", "TIMEOUT")
+        pulsed_s = [sample.elapsed_s for sample in run[cell].samples if sample.current_a < -0.1]
+        assert pulsed_s[-1] - pulsed_s[0] > 25.0
+
+
+@pytest.mark.parametrize("lead", ["", "[0 A, 10 s], "], ids=["at once", "after a rest"])
+def test_stretches_are_numbered_alike_where_cells_take_turns(lead: str) -> None:
+    train = f"pulse: {{train: [{lead}[-1C, 10 s], [0 A, 10 s]], times: 2, fail: [capacity > 5 %, time > 10 min]}}"
+    together, by_turns = (
+        [point.stretch for point in three_cells(**options).run(rest(minutes=1), train)["c1"].steps[1].train]
+        for options in ({}, EXCLUSIVE)
+    )
+    assert together == by_turns == ([2, 5] if lead else [1, 3])

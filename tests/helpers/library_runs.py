@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cycler.contract.plugin import Resource
 from cycler.model.cell import Cell, CellId
 from cycler.model.rack import Bay, BayId, PositionId, TrayId
 from cycler.model.results import NAS_PER_AH, CellOutcome, StepResult
@@ -13,14 +12,14 @@ from cycler.model.world import SimulatedCell, WorldDeclaration
 from cycler.recipe.compile import LoadedRecipe, load_recipe, load_recipe_text
 from cycler.recipe.lookup import LIBRARY
 from cycler.service.bench_rack import BAY, bench_configuration
-from cycler.service.configuration import Configuration, DeviceConfiguration
+from cycler.service.configuration import Configuration
 from cycler.service.session import Job, run_session
 from cycler.service.story import stories
 from cycler.service.wiring import simulated_devices
 from sims.testing.observed_world import ObservedWorld
 
 STARTS: Mapping[str, str] = {
-    "nmc811-pouch-form-B": "precharged@33%",
+    "nmc811-pouch-form-B": "precharged@22.5%",
     "nmc811-21700-storage-recovery": "formed@48%",
     "lfp-26650-cycle-life": "formed@0%",
 }
@@ -129,15 +128,11 @@ def _job(bay: Bay, loaded: LoadedRecipe) -> Job:
 
 
 def _rack(recipes: Mapping[str, LoadedRecipe]) -> Configuration:
-    """The bench of `cycler simulate`, with a bay and a chamber for each recipe, and channels for the largest cell."""
+    """The bench of `cycler simulate`, with a bay for each recipe in one chamber, and channels for the largest cell."""
     largest = max((each.cell_type for each in recipes.values()), key=lambda cell_type: cell_type.rated_capacity_ah)
     bench = bench_configuration(len(recipes), largest)
-    (chamber,) = (device for device in bench.devices if device.driver == "sim_chamber")
-    bays, chambers = {}, []
+    bays = {}
     for number, place in enumerate(bench.rack.bays[BAY].positions.values(), 1):
-        bay, position, name = BayId(f"B{number:02d}"), PositionId(f"B{number:02d}/1"), f"chamber-{number}"
-        bays[bay] = Bay(bay=bay, positions={position: replace(place, position=position)}, chamber=name)
-        settings = replace(chamber.settings, device=name, resource=Resource.parse(f"sim:{name}"))
-        chambers.append(DeviceConfiguration(settings=settings, driver=chamber.driver))
-    others = [device for device in bench.devices if device.driver not in {"sim_chamber", "sim_io"}]
-    return replace(bench, rack=replace(bench.rack, bays=bays), devices=(*others, *chambers))
+        bay, position = BayId(f"B{number:02d}"), PositionId(f"B{number:02d}/1")
+        bays[bay] = Bay(bay=bay, positions={position: replace(place, position=position)}, chamber="chamber")
+    return replace(bench, rack=replace(bench.rack, bays=bays))

@@ -50,10 +50,12 @@ class ParallelSubject:
         return self.world.instruments[device]  # type: ignore[return-value]
 
     def open(self) -> CyclerDriver:
+        return ParallelCycler(self.open_each(), self.joints)
+
+    def open_each(self) -> Mapping[str, CyclerDriver]:
+        """The devices by themselves."""
         surroundings = Surroundings(utcnow=utcnow, world=self.world)
-        return ParallelCycler(
-            {name: open_cycler(self._settings(name), surroundings) for name in self.devices}, self.joints
-        )
+        return {name: open_cycler(self._settings(name), surroundings) for name in self.devices}
 
     def run(self, scenario: Coroutine[Any, Any, T]) -> T:
         self.open()  # installs the devices

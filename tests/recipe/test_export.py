@@ -204,7 +204,7 @@ def test_all_that_a_recipe_can_say_has_been_thought_of() -> None:
     assert {field.name for field in fields(DriveStep)} == executed | {
         "direction", "current", "voltage", "power", "resistance",
     }  # fmt: skip
-    assert {field.name for field in fields(RestStep)} == executed | {"time"}
+    assert {field.name for field in fields(RestStep)} == executed | {"time", "outputs"}
     assert {field.name for field in fields(LoopStep)} == placed | {"times", "steps", "until", "origin"}
 
 

@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import library_table
 import pytest
 from recipe_texts import CHANNEL, CHARGE, load, problems
 
 from cycler.recipe.compile import check, compile_plan, load_recipe
+from cycler.recipe.contradictions import contradictions
 from cycler.recipe.describe import describe, worst_case_s
 from cycler.recipe.lookup import LIBRARY
+from cycler.recipe.lower import lowering_of, program
 from cycler.recipe.plan import PlanStep
 from cycler.recipe.schema import recipe_schema
 from cycler.recipe.steps.form import COMMON_KEYS
@@ -33,6 +36,18 @@ def test_a_recipe_that_ships_runs_on_a_channel_of_its_size(path: Path) -> None:
         current_accuracy_a=CHANNEL_ACCURACY * most_a,
     )
     assert check(loaded.recipe, loaded.cell_type, channel) == []
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_that_ships_says_what_it_is_for_whence_its_numbers_are_and_what_may_be_changed(path: Path) -> None:
+    assert all(library_table.head(path))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_check_finds_nothing_doubtful_in_a_recipe_that_ships(path: Path) -> None:
+    loaded = load_recipe(path)
+    steps = program(loaded.recipe.steps, lowering_of(loaded.recipe, loaded.cell_type, None))
+    assert contradictions(steps, loaded.cell_type, file=path.name) == []
 
 
 @pytest.mark.parametrize(

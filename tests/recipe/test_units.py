@@ -20,7 +20,8 @@ numbers = st.floats(min_value=-1e12, max_value=1e12, allow_nan=False).map(lambda
         ("15 %", 15.0, "%"), ("20 kPa", 20.0, "kPa"), ("2 kN", 2.0, "kN"), ("C/20", 0.05, "C"), ("C / 20", 0.05, "C"),
         ("0.5C", 0.5, "C"), ("1 C", 1.0, "C"), ("6 mV/min", 0.0001, "V/s"), ("2 A/s", 2.0, "A/s"),
         ("3 K/min", 0.05, "K/s"), ("0.36 mV/h", 1e-7, "V/s"), ("36 /h", 0.01, "/s"), ("1e-3 V", 0.001, "V"),
-        ("68 g", 0.068, "kg"), (".5 A", 0.5, "A"), ("+1 A", 1.0, "A"), ("-0 V", 0.0, "V"),
+        ("68 g", 0.068, "kg"), ("1 kHz", 1000.0, "Hz"), ("50 Hz", 50.0, "Hz"),
+        (".5 A", 0.5, "A"), ("+1 A", 1.0, "A"), ("-0 V", 0.0, "V"),
     ],
 )  # fmt: skip
 def test_what_people_write_becomes_a_number_of_its_base_unit(text: str, number: float, unit: str) -> None:
@@ -34,6 +35,7 @@ def test_what_people_write_becomes_a_number_of_its_base_unit(text: str, number: 
         (Quantity(5400.0, "s"), "1.5 h"), (Quantity(6600.0, "s"), "110 min"), (Quantity(0.1, "s"), "0.1 s"),
         (Quantity(1 / 3, "C"), "C/3"), (Quantity(0.75, "C"), "0.75C"), (Quantity(1.0, "C"), "1C"),
         (Quantity(0.0001, "V/s"), "6 mV/min"), (Quantity(0.0, "V"), "0 V"), (Quantity(0.02, "A"), "20 mA"),
+        (Quantity(1000.0, "Hz"), "1 kHz"), (Quantity(0.1, "Hz"), "0.1 Hz"),
     ],
 )  # fmt: skip
 def test_a_quantity_is_written_in_the_unit_that_reads_best(quantity: Quantity, text: str) -> None:
@@ -86,7 +88,7 @@ def test_degrees_are_not_c_rates() -> None:
     assert refused.value.hint == "write 25 degC"
 
 
-@pytest.mark.parametrize(("text", "hint"), [("298.15 K", "write 25 degC"), ("2 K", "write 2 degC")])
+@pytest.mark.parametrize(("text", "hint"), [("298.15 K", "write 25 degC"), ("2 K", "a difference is written 2 degC")])
 def test_kelvins_are_written_back_as_the_temperature_or_the_difference_that_they_are(text: str, hint: str) -> None:
     with pytest.raises(MistakeError) as refused:
         parse_quantity(text, ("degC",))

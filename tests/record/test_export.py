@@ -30,7 +30,8 @@ from pulse_points import point
 
 from cycler.model.results import CellOutcome, CellResult
 from cycler.record.export import event_hash, export_runs
-from cycler.record.reader import Reader
+from cycler.record.reader import Reader, RunRecord
+from cycler.record.tables import steps_table
 from sims.loop import run_virtual
 
 RESULTS = (
@@ -254,3 +255,15 @@ def test_the_event_hash_sees_every_difference(fact: str) -> None:
     assert event_hash(before) == event_hash(list(before))
     assert event_hash(before) != event_hash(after)
     assert event_hash(before) != event_hash(before[::-1])
+
+
+def test_what_a_meter_measured_stands_behind_all_others() -> None:
+    voltage = replace(REST, step_type="ocv", ocv_v=3.61234, measured_by="hi-01/1")
+    resistance = replace(REST, step_count=3, step_type="acir", acir_ohm=0.0142, measured_by="hi-01/1")
+    record = RunRecord(
+        run=TRAY, steps={A2: (voltage, resistance)}, outcomes={}, checkpoints={}, events=(), event_numbers=()
+    )
+    steps = steps_table([record]).to_pydict()
+    assert list(steps)[-3:] == ["ocv_v", "acir_ohm", "measured_by"]
+    assert (steps["ocv_v"], steps["acir_ohm"]) == ([3.61234, None], [None, 0.0142])
+    assert steps["measured_by"] == ["hi-01/1", "hi-01/1"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cycler.contract.plugin import Resource
+from cycler.model.alarm import AlarmCode
 from cycler.model.rack import ChannelRef, PositionId
 from cycler.recipe.problems import InvalidFile, Problem
 from cycler.service.configuration import Configuration
@@ -96,7 +97,9 @@ def test_the_documented_rack_loads(tmp_path: Path) -> None:
         "tc-01",
     ]
     assert bay.chamber == "ch-01"
-    assert [interlock.interlock for interlock in configuration.rack.interlocks] == ["estop"]
+    (interlock,) = configuration.rack.interlocks
+    assert (interlock.interlock, interlock.alarm) == ("estop", AlarmCode.EMERGENCY_STOP)
+    assert interlock.positions == tuple(bay.positions)
 
 
 def test_a_row_of_positions_takes_a_row_of_channels_and_may_share_a_sensor(tmp_path: Path) -> None:
@@ -202,6 +205,13 @@ def test_one_port_cannot_be_two_devices_whichever_way_it_is_named(tmp_path: Path
     assert problem(tmp_path, rack(devices=DEVICES + devices)).message == "y: x is at that address already"
 
 
+def test_one_line_has_one_language(tmp_path: Path) -> None:
+    psb = '  - {id: psb, driver: ea_psb, resource: "modbus-rtu:///dev/ttyUSB7?unit=1&baud=9600"}\n'
+    espec = '  - {id: ch, driver: espec_p300, resource: "serial:///dev/ttyUSB7?baud=9600"}\n'
+    found = problem(tmp_path, rack(devices=DEVICES + psb + espec))
+    assert (found.line, found.message) == (7, "ch: on /dev/ttyUSB7 it speaks serial, and psb speaks modbus-rtu")
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -282,9 +292,56 @@ def test_a_contactor_must_be_an_output_that_is_there(tmp_path: Path, reference: 
 
 
 def test_an_interlock_must_be_an_input_that_is_there(tmp_path: Path) -> None:
-    more = "interlocks: [{id: estop, input: io-01/DO0, active: low, scope: rack, action: off}]\n"
+    more = "interlocks: [{id: estop, input: io-01/DO0, active: low, scope: rack, action: off-latched}]\n"
     found = problem(tmp_path, rack(more=more))
     assert (found.line, found.message, found.hint) == (9, "input: io-01 has no input DO0", "did you mean DI0?")
+
+
+INTERLOCK = "id: lid, input: io-01/DI0, active: low"
+
+
+@pytest.mark.parametrize(
+    ("scope", "positions"),
+    [
+        ("channel, at: B01/A2", ["B01/A2"]),
+        ("bay, at: B01", ["B01/A1", "B01/A2"]),
+        ("zone, at: Z1", ["B01/A1", "B01/A2"]),
+        ("device, at: bt-01", ["B01/A1", "B01/A2"]),
+        ("rack", ["B01/A1", "B01/A2"]),
+    ],
+)
+def test_an_interlock_knows_the_positions_in_its_scope(tmp_path: Path, scope: str, positions: list[str]) -> None:
+    more = f"interlocks: [{{{INTERLOCK}, scope: {scope}, action: off}}]\n"
+    cells = "{A1..A2: {channel: bt-01/1..2, temperature: tc-01/1..2}}"
+    (interlock,) = loaded(tmp_path, rack(cells, bay=", zone: Z1", more=more)).rack.interlocks
+    assert list(interlock.positions) == positions
+
+
+@pytest.mark.parametrize(
+    ("entry", "message", "hint"),
+    [
+        (f"{INTERLOCK}, scope: bay, action: off", "a scope of one bay needs `at`", "write at: B01"),
+        (f"{INTERLOCK}, scope: rack, at: B01, action: off", "the whole rack has no `at`", "leave it out"),
+        (
+            f"{INTERLOCK}, scope: bay, at: B02, action: off",
+            "no position belongs to the bay `B02`",
+            "did you mean B01?",
+        ),
+        (f"{INTERLOCK}, scope: zone, at: Z1, action: off", "no position belongs to the zone `Z1`", "no bay has a zone"),
+        (
+            f"{INTERLOCK}, kind: smoke, scope: rack, action: off",
+            "after this alarm (62) nothing may go on because its input is healthy again",
+            "write off-latched",
+        ),
+        (f"{INTERLOCK}, kind: fog, scope: rack, action: off", "kind: `fog` is not one of its words", None),
+    ],
+)
+def test_an_interlock_that_would_not_act_as_meant_is_refused(
+    tmp_path: Path, entry: str, message: str, hint: str | None
+) -> None:
+    found = problem(tmp_path, rack(more=f"interlocks: [{{{entry}}}]\n"))
+    assert (found.line, found.message) == (9, message)
+    assert hint is None or found.hint == hint
 
 
 def test_all_problems_come_together_in_the_order_of_their_lines(tmp_path: Path) -> None:
@@ -305,11 +362,6 @@ def test_the_demo_rack_asks_for_nothing_that_control_cannot_do() -> None:
         (rack(purpose=", purpose: abuse"), 1, "purpose: abuse"),
         (rack(bay=", power_limit: 5 kW"), 7, "bay B01: power_limit"),
         (rack(more="power_limit: 10 kW\n"), 9, "power_limit"),
-        (
-            rack(more="interlocks: [{id: estop, input: io-01/DI0, active: low, scope: rack, action: off}]\n"),
-            9,
-            "interlock estop",
-        ),
         (
             rack(devices=DEVICES.replace("channels: 4}", "channels: 4, on_controller_loss: finish-step}", 1)),
             3,
@@ -342,7 +394,6 @@ def test_the_documented_rack_names_everything_that_would_be_ignored(tmp_path: Pa
         "bt-01: on_controller_loss: finish-step",
         "bt-01: temperature_guard: independent",
         "bt-01: proof_test",
-        "interlock estop",
     ]
 
 

@@ -54,7 +54,7 @@ class ParallelCycler:
         self._groups = _groups(self._joints.values(), channels)
         for name, group in self._groups.items():
             self._rows[name] = tuple(Row(device=p.device, row=channels[p.device].index(p.channel)) for p in group)
-        self._offs = OffGenerations(self._groups)
+        self._offs.add(self._groups)
         self._declare()
         return joined_identity(list(identities.values()))
 
@@ -124,8 +124,7 @@ class ParallelCycler:
         all_of(await together({name: self._devices[name].acknowledge(own) for name, own in by_device.items()}))
 
     async def aclose(self) -> None:
-        for device in self._devices.values():
-            await device.aclose()
+        all_of(await together({name: device.aclose() for name, device in self._devices.items()}))
 
     # the machinery
 

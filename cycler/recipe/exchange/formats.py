@@ -73,6 +73,9 @@ def export_recipe(loaded: LoadedRecipe, format_: str) -> Exported:
     recipe = loaded.recipe
     if format_ not in WRITERS:
         raise _unknown_format(recipe.file, format_)
+    if recipe.purpose == "abuse":
+        message = f"{recipe.recipe} is an abuse test, which {_IN_WORDS[format_]} cannot say"
+        raise InvalidFile([Problem(file=recipe.file, line=0, code="abuse", message=message)])
     notes = [f"not written: the recipe's name and version, {_states(recipe)}"]
     protocol = protocol_of(recipe, _IN_WORDS[format_], notes)
     return Exported(text=WRITERS[format_](protocol, loaded.cell_type, recipe.file, notes), notes=tuple(notes))

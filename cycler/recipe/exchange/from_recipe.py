@@ -87,6 +87,9 @@ class _Taking:
                 return
 
     def _rest(self, step: RestStep, turn: int | None) -> Iterator[Stage]:
+        if step.outputs is not None:
+            self._refuse(step, "outputs", f"sets outputs of its bay, which {self.target} does not know")
+            return
         ends = self._ends(step, turn, holds=False)
         time = _at(step.time, turn)
         if time is not None and ends.found:

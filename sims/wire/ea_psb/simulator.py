@@ -159,7 +159,8 @@ def simulate(device: SimulatedDevice, world: SimulatedWorld) -> PsbSimulator:
         )
     terminal: Terminal = world.terminal(device.device, CHANNEL)
     faults = world.faults(device.device)
-    setup = PsbSetup(restart_after_over_temperature=False)
+    # A rack file that says `unit=1` is one for an instrument that was set to answer it.
+    setup = PsbSetup(restart_after_over_temperature=False, full_compliance=device.resource.query.get("unit") == "1")
     return PsbSimulator(
         lambda: PsbDevice(terminal, model=model, setup=setup, error=error, seed=seed, faults=faults),
         device.resource,

@@ -61,7 +61,7 @@ class Lines:
         self._rows = {line: row for row, line in enumerate(self.outputs)}
         self._moved = moved
         self._faults = faults
-        self._shown = {**self.inputs, **self.outputs}
+        self._shown = self._now()
 
     def plant(self) -> Plant:
         """The lines as bits."""
@@ -79,8 +79,11 @@ class Lines:
 
     def _look(self, line: str) -> bool:
         if not self._faults.strikes("frozen"):
-            self._shown = {**self.inputs, **self.outputs}
+            self._shown = self._now()
         return self._shown[line]
+
+    def _now(self) -> dict[str, bool]:
+        return {line: high != self._faults.inverts(line) for line, high in self.inputs.items()} | self.outputs
 
     def _all_off(self) -> None:
         for line in self.outputs:

@@ -191,4 +191,5 @@ class IologikDevice:
     def _lines(self) -> tuple[Mapping[int, bool], Mapping[int, bool]]:
         """An output in safe status shows its command where that is kept, else what it does."""
         commanded = {channel: self._commands[channel] for channel in self.safe if self.setup.keeps_commands}
-        return dict(self.inputs), {**self.outputs, **commanded}
+        inputs = {channel: high != self.faults.inverts(f"DI{channel}") for channel, high in self.inputs.items()}
+        return inputs, {**self.outputs, **commanded}
