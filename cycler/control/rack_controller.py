@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from cycler.control.interlocks import Interlocks
 from cycler.control.io_loop import IoLoop
 from cycler.control.meter_loop import MeterLoop
 from cycler.control.metering import Metering
+from cycler.control.outbox import Command
 from cycler.control.outputs import BayOutputs
 from cycler.control.patience import STALE_S_MIN
 from cycler.control.presses import Presses
@@ -93,7 +94,7 @@ class RackController:
             rack,
             self._controllers,
             self._log,
-            post=lambda controller, commands: self._loop_of(controller.position).post(commands),
+            post=self._post,
         )
         self._upstream = Upstream(rack, self._loops, self._ios, self._log, stop_bay=self._stop_bay)
         for place, (device, driver) in enumerate(devices.cyclers.items()):
@@ -127,14 +128,14 @@ class RackController:
         self._metering = Metering(
             self._meters,
             {name: position for bay in rack.bays.values() for name, position in bay.positions.items()},
-            post=lambda controller, commands: self._loop_of(controller.position).post(commands),
+            post=self._post,
         )
         self._chambers = Chambers(
             rack,
             devices.chambers,
             recorder,
             self._log,
-            post=lambda controller, commands: self._loop_of(controller.position).post(commands),
+            post=self._post,
         )
         self._outputs = {name: self._outputs_of(bay) for name, bay in rack.bays.items() if bay.outputs}
         self._pending = set(devices.all())
@@ -311,7 +312,7 @@ class RackController:
             await asyncio.sleep(min([STALE_S_MIN, *(deadline_s - clock() for deadline_s in deadlines_s)]))
 
     def _sensor_is_frozen(self, controller: ChannelController, text: str) -> None:
-        self._loop_of(controller.position).post(controller.trip(AlarmCode.FROZEN_VALUE, text))
+        self._post(controller, controller.trip(AlarmCode.FROZEN_VALUE, text))
 
     def _stop_bay(self, bay: Bay, text: str, *, reason: StopReason = "interlock") -> None:
         for name, position in bay.positions.items():
@@ -338,7 +339,7 @@ class RackController:
         def safe() -> None:
             self._log.record("outputs.safe", text=f"the outputs of bay {bay.bay} are safe", bay=bay, severity="info")
             for controller in running():
-                self._loop_of(controller.position).post(controller.order_withheld())
+                self._post(controller, controller.order_withheld())
 
         return BayOutputs(
             bay,
@@ -348,6 +349,9 @@ class RackController:
             on_failed=failed,
             on_safe=safe,
         )
+
+    def _post(self, controller: ChannelController, commands: Sequence[Command]) -> None:
+        self._loop_of(controller.position).post(commands)
 
     def _loop_of(self, position: PositionId) -> DeviceLoop:
         for bay in self._rack.bays.values():

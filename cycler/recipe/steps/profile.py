@@ -1,13 +1,13 @@
 """`profile`: currents or powers over time, from a CSV file or written out; each holds until the next one's time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cycler.model.cell_type import DcirDefaults
 from cycler.recipe.fields import Fields, as_text
 from cycler.recipe.lookup import find_profile
 from cycler.recipe.model import ProfileStep
-from cycler.recipe.plan import Condition, PlanPhase, PlanStep, StepVariant
+from cycler.recipe.plan import Condition, PlanPhase, StepVariant
 from cycler.recipe.problems import InvalidFile, MistakeError
 from cycler.recipe.profile_file import POINTS_MAX, Point, check_points, read_profile
 from cycler.recipe.steps.form import Amounts, Common, OtherKey, StepForm
@@ -113,15 +113,11 @@ def _check(judge: StepJudge, variant: StepVariant, drives: Sequence[PlanPhase]) 
     point_the_right_way(judge, variant, drives)
 
 
-def _lines(step: PlanStep) -> Iterator[str]:
-    yield from train_lines(step)
-
-
 PROFILE = StepKind(
     form=StepForm(others={"points": POINTS, "file": FILE}, build=_build),
     phases=_phases,
     fails=_fails,
     complete=lambda _, lowered: as_train(lowered),
     check=_check,
-    lines=_lines,
+    lines=train_lines,
 )

@@ -6,7 +6,7 @@ fails by itself. The clamps lie halfway between that and the trip. At 0 the rela
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from math import inf
+from math import inf, isnan
 
 from cycler.recipe.bounds import ABOVE, BELOW, DriveDirection, bounds, end_voltage_v
 from cycler.recipe.lower_condition import SAMPLES_ELECTRICAL
@@ -57,7 +57,7 @@ class Stretches:
 def end_v(scope: Scope, direction: DriveDirection) -> float:
     """Where a stretch in this direction is over at the latest."""
     own_v = _own_end_v(scope, direction)
-    if own_v == own_v:  # noqa: PLR0124 (NaN is not)
+    if not isnan(own_v):
         return own_v
     return scope.envelope.voltage_v_max if direction == "charge" else scope.envelope.voltage_v_min
 
@@ -70,7 +70,7 @@ def voltage_fails(scope: Scope, directions: Iterable[DriveDirection | None]) -> 
     """At the envelope's bounds, in the directions for which the step itself gives none."""
     found = []
     for direction in ("charge", "discharge"):
-        if direction in directions and _own_end_v(scope, direction) != _own_end_v(scope, direction):
+        if direction in directions and isnan(_own_end_v(scope, direction)):
             relation: Relation = ">=" if direction == "charge" else "<="
             at_v = end_v(scope, direction)
             found.append(
