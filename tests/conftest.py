@@ -9,6 +9,7 @@ what shows only then is laid at the right door.
 
 import asyncio
 import gc
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,11 @@ settings.load_profile("ci")
 
 OPEN_FILES = Path("/proc/self/fd")
 THREAD_END_S_MAX = 1.0
+
+
+def pytest_configure() -> None:
+    """A run that a script started in its background would ignore Ctrl-C, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
