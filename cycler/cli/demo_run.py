@@ -11,7 +11,7 @@ from cycler.model.cell import Cell, CellId
 from cycler.model.rack import Bay, BayId, TrayId
 from cycler.service.rack_file import load_configuration
 from cycler.service.recipes import recipe_named
-from cycler.service.session import Job
+from cycler.service.running_rack import Job
 from cycler.service.wiring import Wire
 from cycler.service.world_file import load_world
 

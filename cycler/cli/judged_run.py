@@ -13,7 +13,8 @@ from cycler.cli.progress import shown_progress
 from cycler.model.world import WorldDeclaration
 from cycler.service.configuration import Configuration
 from cycler.service.lot import finish_runs
-from cycler.service.session import Job, check_start, run_session
+from cycler.service.running_rack import Job, check_start
+from cycler.service.session import run_session
 from cycler.service.wiring import Wire, open_world
 
 

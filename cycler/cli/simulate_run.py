@@ -21,7 +21,7 @@ from cycler.service.cells_file import CellList, cells_at, read_cells
 from cycler.service.configuration import Configuration
 from cycler.service.ledger import KnownCell, known_cells
 from cycler.service.recipes import recipe_named
-from cycler.service.session import Job
+from cycler.service.running_rack import Job
 from cycler.service.world_file import everywhere, load_world
 
 SEED = 1

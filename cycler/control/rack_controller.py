@@ -140,6 +140,10 @@ class RackController:
         self._outputs = {name: self._outputs_of(bay) for name, bay in rack.bays.items() if bay.outputs}
         self._pending = set(devices.all())
         self._all_ready = asyncio.Event()
+        self._untried = set(devices.all())
+        self._all_tried = asyncio.Event()
+        self._troubles: dict[str, str] = {}
+        self.watched_s = 0.0  # by the loop's clock: when last it was seen to that nothing runs on without readings
         self._changed = asyncio.Event()
         self._starter = RunStarter(
             rack,
@@ -199,6 +203,27 @@ class RackController:
         """Every device has either answered or been latched."""
         await self._all_ready.wait()
 
+    async def tried(self) -> None:
+        """Every device has either answered, or not answered, at least once."""
+        await self._all_tried.wait()
+
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        """The devices that nobody hears at present, and why."""
+        return self._troubles
+
+    @property
+    def unwatched(self) -> Sequence[str]:
+        """Devices on which cells run on although no reading has come for too long: none, as long as control is alive.
+
+        Whoever finds one a little later than it happens finds that its cells have been stopped.
+        """
+        return [
+            loop.device
+            for loop in self._loops.values()
+            if loop.patience.is_over and any(each.machine.over is None for each in loop.controllers)
+        ]
+
     def capabilities(self, position: PositionId) -> Capabilities | None:
         """Of the position's channel; None as long as its device has not answered."""
         loop = self._loop_of(position)
@@ -236,24 +261,42 @@ class RackController:
         for bay in self._rack.bays.values():
             self._stop_bay(bay, text, reason="all-off")
 
+    def stop(self, positions: Collection[PositionId], reason: StopReason, text: str) -> None:
+        """End the runs of these cells and open their outputs; nothing happens where none goes on."""
+        for name in positions:
+            controller = self._controllers.get(name)
+            if controller is not None and not controller.closed:
+                self._post(controller, controller.stop(reason, text))
+
     # Devices that fail alone.
 
     async def _contain(self, loop: AnyLoop) -> None:
-        """Let one device fail alone, and try again, until it has failed too often."""
+        """Let one device fail alone, and try again, until it has failed too often.
+
+        What has never answered is tried for as long as it takes: it may not have been switched on yet.
+        """
         intensity = RestartIntensity(self._rng)
         clock = asyncio.get_running_loop().time
+        is_known = False
         while True:
             try:
                 await loop.prepare()
+                is_known = True
+                self._troubles.pop(loop.device, None)
+                self._is_tried(loop.device)
                 self._is_ready(loop.device)
                 await loop.run()
             except DeviceError as error:
-                self._lost(loop, error)
                 patiently = isinstance(loop, Patient)
-                if patiently:
+                if is_known or patiently or loop.device not in self._troubles:
+                    self._lost(loop, error)
+                self._troubles[loop.device] = str(error)
+                self._is_tried(loop.device)
+                too_often = intensity.lost(clock())
+                if patiently or too_often:
                     self._is_ready(loop.device)
                 # What is no matter of the wire does not go away by itself: a person has to come.
-                if not isinstance(error, LinkError) or (intensity.lost(clock()) and not patiently):
+                if not isinstance(error, LinkError) or (too_often and is_known and not patiently):
                     self._log.record("device.latched", device=loop.device, text=str(error), severity="error")
                     self._is_ready(loop.device)
                     if isinstance(loop, MeterLoop):
@@ -274,6 +317,11 @@ class RackController:
                 raise_if_cancelled(known=known)
             else:
                 self._log.record("output.opened", device=loop.device, text="its outputs are open at last")
+
+    def _is_tried(self, device: str) -> None:
+        self._untried.discard(device)
+        if not self._untried:
+            self._all_tried.set()
 
     def _is_ready(self, device: str) -> None:
         self._pending.discard(device)
@@ -303,7 +351,8 @@ class RackController:
         """Stop what runs on a device from which no reading has come for too long, even while a read still waits."""
         clock = asyncio.get_running_loop().time
         while True:
-            self._clock_watch.look(clock())
+            self.watched_s = clock()
+            self._clock_watch.look(self.watched_s)
             for loop in self._loops.values():
                 if loop.controllers and loop.patience.is_over:
                     _stop_stale(loop, f"no reading for {loop.patience.stale_s:g} s")
@@ -315,10 +364,7 @@ class RackController:
         self._post(controller, controller.trip(AlarmCode.FROZEN_VALUE, text))
 
     def _stop_bay(self, bay: Bay, text: str, *, reason: StopReason = "interlock") -> None:
-        for name, position in bay.positions.items():
-            controller = self._controllers.get(name)
-            if controller is not None and not controller.closed:
-                self._loops[position.channels[0].device].post(controller.stop(reason, text))
+        self.stop(bay.positions, reason, text)
 
     def _outputs_of(self, bay: Bay) -> BayOutputs:
         def running() -> list[ChannelController]:

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from cycler.model.approval import Approval
+from cycler.model.audit import AuditEntry
 from cycler.model.results import CellOutcome, Event, StepResult
 from cycler.model.run import Run
 from cycler.record.frame import FrameId, encode, scaled
@@ -51,10 +52,11 @@ class Batch:
     outcomes: list[tuple[int, CellOutcome]] = field(default_factory=list)
     checkpoints: dict[int, bytes] = field(default_factory=dict)
     approvals: list[Approval] = field(default_factory=list)
+    audit: list[AuditEntry] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        parts = (self.rows, self.runs, self.steps, self.events, self.outcomes, self.checkpoints, self.approvals)
-        return any(parts)
+        parts = (self.rows, self.runs, self.steps, self.events, self.outcomes, self.checkpoints)
+        return any(parts) or any((self.approvals, self.audit))
 
 
 class Journal:
@@ -144,6 +146,7 @@ class Journal:
             number = self._connection.last_insert_rowid()
             many("INSERT INTO event_runs VALUES (?, ?)", [(run, number) for run in runs])
         many("INSERT INTO approvals (document) VALUES (?)", [(_document(each),) for each in batch.approvals])
+        many("INSERT INTO audit (document) VALUES (?)", [(_document(each),) for each in batch.audit])
 
     def _store_frame(self, rows: bytearray) -> None:
         self._sequence += 1

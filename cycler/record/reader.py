@@ -12,11 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cycler.model.approval import Approval
+from cycler.model.audit import AuditEntry
 from cycler.model.rack import PositionId
 from cycler.model.results import NAS_PER_AH, CellOutcome, Event, StepResult
 from cycler.model.run import Run
 from cycler.record.frame import COLUMNS, NO_VALUE, Columns, FrameDamaged, FrameId, decode
-from cycler.record.schema import JournalUnusable, air_series_of, check_library, check_schema, journal_path, series_of
+from cycler.record.schema import (
+    SERIES_PER_RUN,
+    JournalUnusable,
+    air_series_of,
+    check_library,
+    check_schema,
+    journal_path,
+    series_of,
+)
 
 AIR_OLD_S: Final = 120.0
 """An older reading of the air says nothing of a sample."""
@@ -95,6 +104,19 @@ class Reader:
         rows = self._rows("SELECT document FROM approvals ORDER BY approval")
         return tuple(_decoded(document, Approval) for (document,) in rows)
 
+    def audit(self) -> tuple[AuditEntry, ...]:
+        """What has been commanded, in the order in which it was answered."""
+        rows = self._rows("SELECT document FROM audit ORDER BY entry")
+        return tuple(_decoded(document, AuditEntry) for (document,) in rows)
+
+    def unended_runs(self) -> tuple[Run, ...]:
+        """Runs in which a cell has no outcome: they go on, or control was lost while they did."""
+        with self._connection:
+            ended = dict(self._rows(_OUTCOMES_PER_RUN, (SERIES_PER_RUN,)))
+            rows = self._rows("SELECT run, document FROM runs ORDER BY run")
+        runs = [(number, _decoded(document, Run)) for number, document in rows]
+        return tuple(run for number, run in runs if ended.get(number, 0) < len(run.cells))
+
     def record(self, run_id: str) -> RunRecord:
         """Everything but the samples, as of one instant."""
         with self._connection:
@@ -161,6 +183,7 @@ class Reader:
 
 _STEPS: Final = "SELECT series, document FROM steps WHERE series BETWEEN ? AND ? ORDER BY series, step_count"
 _OUTCOMES: Final = "SELECT series, document FROM outcomes WHERE series BETWEEN ? AND ? ORDER BY series"
+_OUTCOMES_PER_RUN: Final = "SELECT series / ?, count(*) FROM outcomes GROUP BY 1"
 _CHECKPOINTS: Final = "SELECT series, state FROM checkpoints WHERE series BETWEEN ? AND ? ORDER BY series"
 _EVENTS: Final = "SELECT event, document FROM event_runs JOIN events USING (event) WHERE run = ? ORDER BY event"
 _FRAMES: Final = """

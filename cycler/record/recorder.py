@@ -1,12 +1,14 @@
 """The record's face towards control: gathers on the event loop, commits beside it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
 from cycler.contract.world import RunBlocking
+from cycler.model.approval import Approval
+from cycler.model.audit import AuditEntry
 from cycler.model.rack import PositionId
 from cycler.model.results import CellOutcome, Event, StepResult
 from cycler.model.run import Run
@@ -36,6 +38,7 @@ class Recorder:
     ) -> None:
         """At half of `samples_max` uncommitted samples a commit is hurried; beyond it the journal counts as failed."""
         self.failure: str | None = None  # why nothing is recorded any more
+        self.durable_s = 0.0  # by the loop's clock: what was given before is committed; from `run` on
         self._journal = journal
         self._run_blocking = run_blocking
         self._on_failure = on_failure
@@ -76,6 +79,16 @@ class Recorder:
         if self._has_room():
             self._batch.runs.append((number, run))
         return handles
+
+    def take_up(self, run: Run, positions: Collection[PositionId]) -> None:
+        """These cells of a run that the journal has already have no outcome yet: what is given now belongs to it.
+
+        Raises `KeyError` for a run that it does not have.
+        """
+        number = self._runs[run.run_id]
+        handles = dict(zip(run.cells, series_of(number, len(run.cells)), strict=True))
+        self._series.update({position: handles[position] for position in positions})
+        self._going_on[number] = set(positions)
 
     def sample(  # noqa: PLR0917
         self,
@@ -139,6 +152,16 @@ class Recorder:
         if self._has_room():
             self._batch.events.append((event, runs))
 
+    def audit(self, entry: AuditEntry) -> None:
+        """Somebody has commanded something."""
+        if self._has_room():
+            self._batch.audit.append(entry)
+
+    def approval(self, approval: Approval) -> None:
+        """Somebody has decided about a recipe."""
+        if self._has_room():
+            self._batch.approvals.append(approval)
+
     async def durable(self) -> None:
         """Returns once all that was given before now is committed. Raises `JournalFailed`.
 
@@ -154,6 +177,8 @@ class Recorder:
 
     async def run(self) -> None:
         """Commit every `commit_every_s`, and at once when somebody waits. Ends with `aclose`, or with the journal."""
+        clock = asyncio.get_running_loop().time
+        self.durable_s = clock()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._commit_every_s):
@@ -164,6 +189,8 @@ class Recorder:
             if self._batch:
                 with suppress(JournalFailed):  # `on_failure` has heard of it
                     await self._commit()
+            else:
+                self.durable_s = clock()
 
     async def aclose(self) -> None:
         """Commit the rest and close the journal, whether `run` still runs or was cancelled. Raises `JournalFailed`."""
@@ -178,20 +205,21 @@ class Recorder:
             self._journal.close()
 
     async def _commit(self) -> None:
-        batch = self._batch
+        batch, taken_s = self._batch, asyncio.get_running_loop().time()
         self._gather_in(Batch(number=batch.number + 1))
         self._commit_under_way = asyncio.ensure_future(self._run_blocking(lambda: self._journal.commit(batch)))
-        self._commit_under_way.add_done_callback(lambda commit: self._land(batch.number, commit))
+        self._commit_under_way.add_done_callback(lambda commit: self._land(batch.number, taken_s, commit))
         # A transaction can't be called back: whoever is cancelled here leaves it to go on and to be noted.
         await asyncio.shield(self._commit_under_way)
 
-    def _land(self, number: int, commit: asyncio.Future[None]) -> None:
+    def _land(self, number: int, taken_s: float, commit: asyncio.Future[None]) -> None:
         if commit.cancelled():
             return
         if (error := commit.exception()) is not None:
             self._fail(str(error))
             return
         self._committed = number
+        self.durable_s = taken_s
         self._tell_waiters()
 
     def _gather_in(self, batch: Batch) -> None:

@@ -11,7 +11,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 APPLICATION_ID: Final = 0x46434A31
 SERIES_PER_RUN: Final = 4096
 
@@ -31,6 +31,9 @@ CREATE TABLE event_runs (run INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY K
 CREATE TABLE approvals (approval INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TRIGGER approvals_stay BEFORE UPDATE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are only added'); END;
 CREATE TRIGGER approvals_last BEFORE DELETE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are only added'); END;
+CREATE TABLE audit (entry INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
+CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
+CREATE TRIGGER audit_lasts BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
 """
 
 _OLDEST_SQLITE = (3, 51, 3)

@@ -18,7 +18,8 @@ from cycler.recipe.worst_case import Program
 from cycler.record.reader import Reader
 from cycler.results.prediction import PredictedStep, Prediction
 from cycler.service.bench_rack import BAY, bench_configuration
-from cycler.service.session import Job, OnProgress, check_start, run_session
+from cycler.service.running_rack import Job, check_start
+from cycler.service.session import OnProgress, run_session
 from cycler.service.wiring import open_world
 from cycler.service.world_file import everywhere
 

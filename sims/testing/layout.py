@@ -26,7 +26,7 @@ from cycler.model.rack import (
 from cycler.model.world import SimulatedCell
 from cycler.service.configuration import Configuration, DeviceConfiguration
 from cycler.service.recipes import recipe_from, recipe_named
-from cycler.service.session import Job
+from cycler.service.running_rack import Job
 from sims.testing.steps import recipe_text
 
 CyclerDriverName = Literal["sim_cycler", "ea_psb", "keithley_2450"]

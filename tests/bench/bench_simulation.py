@@ -11,7 +11,8 @@ from cycler.recipe.compile import load_recipe_text
 from cycler.recipe.lookup import LIBRARY
 from cycler.record.reader import Reader
 from cycler.service.bench_rack import BAY, bench_configuration
-from cycler.service.session import Job, run_session
+from cycler.service.running_rack import Job
+from cycler.service.session import run_session
 from cycler.service.wiring import open_world
 from cycler.service.world_file import everywhere
 

@@ -107,6 +107,24 @@ def test_a_latched_device_that_no_contactor_cuts_off_is_told_to_open_until_it_do
     assert run["other"].stop_reason == "time"
 
 
+def test_a_device_that_is_missing_from_the_start_is_told_of_once_and_taken_up_when_it_comes() -> None:
+    connected: list[int] = []
+    rack = SimRack(driver="ea_psb").load("other").load("late", bay="B02").unplug("psb-02", after_s=0.0, for_s=300.0)
+
+    def look() -> None:
+        network = rack.world.loop.network
+        assert network is not None
+        connected.append(sum(network.connections.values()))
+
+    rack.after(290.0, look).after(400.0, look)
+    run = rack.run(TEN_MINUTES)
+    assert run["late"].outcome is not None
+    assert (run["other"].stop_reason, run["late"].outcome.ended) == ("time", "not-started")
+    assert not run.happened("device.lost")  # again, while it is still away
+    assert not run.happened("device.latched")
+    assert connected[1] > connected[0]
+
+
 def test_losses_far_apart_do_not_latch() -> None:
     rack = SimRack(driver="ea_psb").load("other").load("lost", bay="B02")
     for lost_s in (50.0, 150.0, 250.0, 350.0):

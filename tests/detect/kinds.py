@@ -13,7 +13,7 @@ from cycler.model.world import Defect, Fault, SimulatedCell, WorldDeclaration
 from cycler.recipe.compile import LoadedRecipe
 from cycler.recipe.lookup import LIBRARY, find_cell_type
 from cycler.service.bench_rack import BAY, bench_configuration
-from cycler.service.session import Job
+from cycler.service.running_rack import Job
 
 CELLS: Final = 36
 OTHER: Final = {"nmc811-21700": "lfp-26650", "lco-pouch": "lfp-26650", "lfp-26650": "lco-pouch"}

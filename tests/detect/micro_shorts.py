@@ -11,7 +11,7 @@ from cycler.model.world import Defect, SimulatedCell, WorldDeclaration
 from cycler.recipe.compile import LoadedRecipe
 from cycler.results.verdict import judged
 from cycler.service.bench_rack import BAY, bench_configuration
-from cycler.service.session import Job
+from cycler.service.running_rack import Job
 
 SIZES_OHM: Final = (500.0, 1000.0, 2000.0, 3000.0, 5000.0, 10_000.0)
 GOOD: Final = 11

@@ -14,7 +14,8 @@ from cycler.record.reader import Reader
 from cycler.results.verdict import JudgedCell
 from cycler.service.configuration import Configuration, DeviceConfiguration
 from cycler.service.lot import finish_runs
-from cycler.service.session import Job, run_session
+from cycler.service.running_rack import Job
+from cycler.service.session import run_session
 from cycler.service.wiring import load_driver, open_world
 
 IN_PROCESS: Final = "in-process"

@@ -13,7 +13,8 @@ from cycler.recipe.compile import LoadedRecipe, load_recipe, load_recipe_text
 from cycler.recipe.lookup import LIBRARY
 from cycler.service.bench_rack import BAY, bench_configuration
 from cycler.service.configuration import Configuration
-from cycler.service.session import Job, run_session
+from cycler.service.running_rack import Job
+from cycler.service.session import run_session
 from cycler.service.story import stories
 from cycler.service.wiring import simulated_devices
 from sims.testing.observed_world import ObservedWorld

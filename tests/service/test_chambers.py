@@ -13,7 +13,8 @@ from cycler.recipe.problems import InvalidFile, Problem
 from cycler.service.configuration import Configuration
 from cycler.service.progress import BayProgress
 from cycler.service.rack_file import load_configuration
-from cycler.service.session import Job, check_start, run_session
+from cycler.service.running_rack import Job, check_start
+from cycler.service.session import run_session
 from cycler.service.story import stories
 from cycler.service.wiring import open_world
 from cycler.service.world_file import everywhere

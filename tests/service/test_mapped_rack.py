@@ -17,7 +17,8 @@ from cycler.recipe.compile import load_recipe_text
 from cycler.service.configuration import Configuration
 from cycler.service.instruments import declared_world
 from cycler.service.rack_file import load_configuration
-from cycler.service.session import Job, run_session
+from cycler.service.running_rack import Job
+from cycler.service.session import run_session
 from cycler.service.story import stories
 from cycler.service.wiring import open_devices, open_world
 from sims.world import SimulatedWorld

@@ -13,7 +13,8 @@ from cycler.recipe.problems import InvalidFile, Problem
 from cycler.service.configuration import Configuration
 from cycler.service.joined_rack import joined_devices, joined_rack
 from cycler.service.rack_file import load_configuration
-from cycler.service.session import Job, check_start, run_session
+from cycler.service.running_rack import Job, check_start
+from cycler.service.session import run_session
 from cycler.service.story import stories
 from cycler.service.wiring import offline_ranges, open_world
 from cycler.service.world_file import everywhere

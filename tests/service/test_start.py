@@ -10,7 +10,8 @@ from cycler.recipe.compile import LoadedRecipe, load_recipe_text
 from cycler.recipe.problems import InvalidFile
 from cycler.service.configuration import Configuration
 from cycler.service.rack_file import load_configuration
-from cycler.service.session import Job, check_start, run_session
+from cycler.service.running_rack import Job, check_start
+from cycler.service.session import run_session
 from cycler.service.wiring import open_world
 from cycler.service.world_file import everywhere
 
