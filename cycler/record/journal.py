@@ -10,12 +10,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 import msgspec
 import numpy as np
 
+from cycler.model.alarm_record import Alarm, AlarmChange, TripSamples
 from cycler.model.approval import Approval
 from cycler.model.audit import AuditEntry
 from cycler.model.results import CellOutcome, Event, StepResult
@@ -40,6 +41,16 @@ class JournalFailed(Exception):
     """What was given to the journal may not be on the disk, and nothing more will be."""
 
 
+@dataclass(frozen=True, slots=True)
+class AlarmEntry:
+    """An alarm as it is after a change, with the runs that it belongs to."""
+
+    alarm: Alarm
+    change: AlarmChange
+    runs: tuple[int, ...]
+    samples: tuple[TripSamples, ...] = ()
+
+
 @dataclass(slots=True)
 class Batch:
     """What one commit stores."""
@@ -53,10 +64,11 @@ class Batch:
     checkpoints: dict[int, bytes] = field(default_factory=dict)
     approvals: list[Approval] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
+    alarms: list[AlarmEntry] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         parts = (self.rows, self.runs, self.steps, self.events, self.outcomes, self.checkpoints)
-        return any(parts) or any((self.approvals, self.audit))
+        return any(parts) or any((self.approvals, self.audit, self.alarms))
 
 
 class Journal:
@@ -80,6 +92,8 @@ class Journal:
                 self._configure()
                 self.epoch = self._new_epoch(opened_utc)
                 self.runs: dict[str, int] = dict(self._connection.execute("SELECT run_id, run FROM runs"))
+                self.alarm_numbers: int = self._connection.execute("SELECT max(alarm) FROM alarms").get or 0
+                self.standing_alarms = _standing_alarms(self._connection)
             except apsw.Error as error:
                 raise JournalUnusable(f"{self._path}: {error}") from error
             self._resources = undo.pop_all()
@@ -147,6 +161,17 @@ class Journal:
             many("INSERT INTO event_runs VALUES (?, ?)", [(run, number) for run in runs])
         many("INSERT INTO approvals (document) VALUES (?)", [(_document(each),) for each in batch.approvals])
         many("INSERT INTO audit (document) VALUES (?)", [(_document(each),) for each in batch.audit])
+        for each in batch.alarms:
+            self._store_alarm(each)
+
+    def _store_alarm(self, entry: AlarmEntry) -> None:
+        execute, many = self._connection.execute, self._connection.executemany
+        alarm, number = entry.alarm, entry.alarm.number
+        execute("INSERT OR REPLACE INTO alarms VALUES (?, ?, ?)", (number, alarm.is_over, _document(alarm)))
+        execute("INSERT INTO alarm_changes (alarm, document) VALUES (?, ?)", (number, _document(entry.change)))
+        many("INSERT OR IGNORE INTO alarm_runs VALUES (?, ?)", [(run, number) for run in entry.runs])
+        samples = [(number, each.position, _document(each)) for each in entry.samples]
+        many("INSERT OR REPLACE INTO alarm_samples VALUES (?, ?, ?)", samples)
 
     def _store_frame(self, rows: bytearray) -> None:
         self._sequence += 1
@@ -157,6 +182,11 @@ class Journal:
         series = columns[0, np.flatnonzero(np.diff(columns[0], prepend=-1))]  # sorted, so that each begins once
         runs = set(run_of(series).tolist())
         self._connection.executemany("INSERT INTO frame_runs VALUES (?, ?, ?)", [(run, *key) for run in sorted(runs)])
+
+
+def _standing_alarms(connection: apsw.Connection) -> tuple[Alarm, ...]:
+    rows: list[Any] = connection.execute("SELECT document FROM alarms WHERE NOT is_over ORDER BY alarm").fetchall()
+    return tuple(msgspec.msgpack.decode(document, type=Alarm) for (document,) in rows)
 
 
 def lease(store: Path) -> int:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from cycler.model.alarm_record import Alarm, AlarmChange, AlarmRecord, TripSamples
 from cycler.model.approval import Approval
 from cycler.model.audit import AuditEntry
 from cycler.model.rack import PositionId
@@ -63,6 +64,7 @@ class RunRecord:
     checkpoints: Mapping[PositionId, bytes]
     events: tuple[Event, ...]
     event_numbers: tuple[int, ...]  # of the whole journal, in the order in which they were recorded
+    alarms: tuple[AlarmRecord, ...] = ()  # in the order in which they were raised
 
 
 class Reader:
@@ -117,6 +119,10 @@ class Reader:
         runs = [(number, _decoded(document, Run)) for number, document in rows]
         return tuple(run for number, run in runs if ended.get(number, 0) < len(run.cells))
 
+    def alarms(self) -> tuple[AlarmRecord, ...]:
+        """All that was ever raised, in that order."""
+        return self._alarms(None)
+
     def record(self, run_id: str) -> RunRecord:
         """Everything but the samples, as of one instant."""
         with self._connection:
@@ -128,6 +134,7 @@ class Reader:
             outcomes = self._rows(_OUTCOMES, bounds)
             checkpoints = self._rows(_CHECKPOINTS, bounds)
             events = self._rows(_EVENTS, (number,))
+            alarms = self._alarms(number)
         position_of = dict(zip(of_run, places, strict=True))
         results: dict[PositionId, list[StepResult]] = {}
         for series, document in steps:
@@ -139,6 +146,7 @@ class Reader:
             checkpoints={position_of[series]: state for series, state in checkpoints},
             events=tuple(_decoded(document, Event) for _, document in events),
             event_numbers=tuple(number for number, _ in events),
+            alarms=alarms,
         )
 
     def curves(self, run_id: str) -> Mapping[PositionId, Curve]:
@@ -163,7 +171,26 @@ class Reader:
             return number, _decoded(document, Run)
         raise KeyError(run_id)
 
-    def _rows(self, query: str, bindings: tuple[int | str, ...] = ()) -> list[Any]:
+    def _alarms(self, run: int | None) -> tuple[AlarmRecord, ...]:
+        """Of all runs, or of one, as of one instant."""
+        with self._connection:
+            alarms, trail, sampled = (self._rows(query, (run,)) for query in (_ALARMS, _ALARM_CHANGES, _ALARM_SAMPLES))
+        changes: dict[int, list[AlarmChange]] = {}
+        samples: dict[int, list[TripSamples]] = {}
+        for alarm, document in trail:
+            changes.setdefault(alarm, []).append(_decoded(document, AlarmChange))
+        for alarm, document in sampled:
+            samples.setdefault(alarm, []).append(_decoded(document, TripSamples))
+        return tuple(
+            AlarmRecord(
+                alarm=_decoded(document, Alarm),
+                changes=tuple(changes.get(alarm, ())),
+                samples=tuple(samples.get(alarm, ())),
+            )
+            for alarm, document in alarms
+        )
+
+    def _rows(self, query: str, bindings: tuple[int | str | None, ...] = ()) -> list[Any]:
         """All at once, so that the transaction ends here."""
         return self._connection.execute(query, bindings).fetchall()
 
@@ -186,6 +213,18 @@ _OUTCOMES: Final = "SELECT series, document FROM outcomes WHERE series BETWEEN ?
 _OUTCOMES_PER_RUN: Final = "SELECT series / ?, count(*) FROM outcomes GROUP BY 1"
 _CHECKPOINTS: Final = "SELECT series, state FROM checkpoints WHERE series BETWEEN ? AND ? ORDER BY series"
 _EVENTS: Final = "SELECT event, document FROM event_runs JOIN events USING (event) WHERE run = ? ORDER BY event"
+_ALARMS: Final = """
+SELECT alarm, document FROM alarms
+WHERE ?1 IS NULL OR alarm IN (SELECT alarm FROM alarm_runs WHERE run = ?1) ORDER BY alarm
+"""
+_ALARM_CHANGES: Final = """
+SELECT alarm, document FROM alarm_changes
+WHERE ?1 IS NULL OR alarm IN (SELECT alarm FROM alarm_runs WHERE run = ?1) ORDER BY change
+"""
+_ALARM_SAMPLES: Final = """
+SELECT alarm, document FROM alarm_samples
+WHERE ?1 IS NULL OR alarm IN (SELECT alarm FROM alarm_runs WHERE run = ?1) ORDER BY alarm, position
+"""
 _FRAMES: Final = """
 SELECT epoch, sequence, rack, frame
 FROM frame_runs JOIN frames USING (epoch, sequence) JOIN epochs USING (epoch)

@@ -1,19 +1,20 @@
 """The record's face towards control: gathers on the event loop, commits beside it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
 from cycler.contract.world import RunBlocking
+from cycler.model.alarm_record import Alarm, AlarmChange, TripSamples
 from cycler.model.approval import Approval
 from cycler.model.audit import AuditEntry
 from cycler.model.rack import PositionId
 from cycler.model.results import CellOutcome, Event, StepResult
 from cycler.model.run import Run
 from cycler.record.frame import ROW_BYTES, pack_row
-from cycler.record.journal import Batch, Journal, JournalFailed
+from cycler.record.journal import AlarmEntry, Batch, Journal, JournalFailed
 from cycler.record.schema import air_series_of, run_of, series_of
 
 _ORDERS_PER_EPOCH: Final = 10**12
@@ -52,6 +53,8 @@ class Recorder:
         self._progress = asyncio.Event()  # set, and replaced, whenever a batch has landed
         self._closed = False
         self._last_order = journal.epoch * _ORDERS_PER_EPOCH
+        self._last_alarm = journal.alarm_numbers
+        self.alarms_found: Sequence[Alarm] = journal.standing_alarms  # what was not over when the journal was opened
         self._runs = dict(journal.runs)
         self._series: dict[PositionId, int] = {}
         self._going_on: dict[int, set[PositionId]] = {}
@@ -60,6 +63,11 @@ class Recorder:
         """Never used twice in the life of the store: each opening has 10^12 ids of its own."""
         self._last_order += 1
         return self._last_order
+
+    def next_alarm_number(self) -> int:
+        """1, 2, 3 … in the life of the store."""
+        self._last_alarm += 1
+        return self._last_alarm
 
     def next_run_id(self, started_utc: datetime) -> str:
         """The next free `YYYYMMDD-NNN`."""
@@ -161,6 +169,17 @@ class Recorder:
         """Somebody has decided about a recipe."""
         if self._has_room():
             self._batch.approvals.append(approval)
+
+    def alarm(self, alarm: Alarm, change: AlarmChange, samples: Sequence[TripSamples] = ()) -> None:
+        """The alarm as it is now. It belongs to the runs that are going on at its positions.
+
+        Where none is, to the latest ones there; without positions, to every run that is going on.
+        """
+        of_positions = {run_of(self._series[each]) for each in alarm.positions if each in self._series}
+        going_on = set(self._going_on)
+        runs = (going_on & of_positions or of_positions) if alarm.positions else going_on
+        if self._has_room():
+            self._batch.alarms.append(AlarmEntry(alarm, change, tuple(sorted(runs)), tuple(samples)))
 
     async def durable(self) -> None:
         """Returns once all that was given before now is committed. Raises `JournalFailed`.

@@ -28,6 +28,14 @@ CREATE TABLE steps (series INTEGER NOT NULL, step_count INTEGER NOT NULL, docume
 CREATE TABLE outcomes (series INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TABLE events (event INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TABLE event_runs (run INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (run, event)) STRICT, WITHOUT ROWID;
+CREATE TABLE alarms (alarm INTEGER PRIMARY KEY, is_over INTEGER NOT NULL, document BLOB NOT NULL) STRICT;
+CREATE TABLE alarm_runs (run INTEGER NOT NULL, alarm INTEGER NOT NULL, PRIMARY KEY (run, alarm)) STRICT, WITHOUT ROWID;
+CREATE TABLE alarm_samples (alarm INTEGER NOT NULL, position TEXT NOT NULL, document BLOB NOT NULL,
+                            PRIMARY KEY (alarm, position)) STRICT, WITHOUT ROWID;
+CREATE TABLE alarm_changes (change INTEGER PRIMARY KEY, alarm INTEGER NOT NULL, document BLOB NOT NULL) STRICT;
+CREATE INDEX changes_of_alarm ON alarm_changes (alarm);
+CREATE TRIGGER changes_stay BEFORE UPDATE ON alarm_changes BEGIN SELECT RAISE(ABORT, 'changes are only added'); END;
+CREATE TRIGGER changes_last BEFORE DELETE ON alarm_changes BEGIN SELECT RAISE(ABORT, 'changes are only added'); END;
 CREATE TABLE approvals (approval INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TRIGGER approvals_stay BEFORE UPDATE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are only added'); END;
 CREATE TRIGGER approvals_last BEFORE DELETE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are only added'); END;
