@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from cycler.contract.capabilities import ChamberRange, ChannelRange, Keeps, MeterRange
+from cycler.contract.capabilities import ChamberRange, ChannelRange, Keeps, MeterRange, Watchdog
 from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, Meter, TemperatureInput
 from cycler.contract.register_map import RegisterMap
 
@@ -91,6 +91,7 @@ class OfflineFacts:
     keeps: Keeps | None = None  # of a cycler
     chamber: ChamberRange | None = None  # of a chamber; infinite where only the device knows
     meter: MeterRange | None = None
+    watchdog: Watchdog | None = None  # of a digital I/O
 
 
 class Opener(Protocol):

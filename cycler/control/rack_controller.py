@@ -3,11 +3,9 @@
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from cycler.contract.capabilities import Capabilities
-from cycler.contract.devices import ChamberDriver, CyclerDriver, Device, DigitalIo, Meter, TemperatureInput
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.contract.sweep import ChannelId
 from cycler.control.attempts import RestartIntensity
@@ -17,6 +15,7 @@ from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController
 from cycler.control.clock_watch import ClockWatch
 from cycler.control.device_loop import DeviceLoop
+from cycler.control.devices import Devices
 from cycler.control.interlocks import Interlocks
 from cycler.control.io_loop import IoLoop
 from cycler.control.meter_loop import MeterLoop
@@ -42,21 +41,6 @@ Patient = ChamberLoop | MeterLoop
 
 SWEEP_S = 1.0
 TEMPERATURE_SWEEP_S = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Devices:
-    """The rack's devices by their ids."""
-
-    cyclers: Mapping[str, CyclerDriver]
-    temperatures: Mapping[str, TemperatureInput] = field(default_factory=dict)
-    ios: Mapping[str, DigitalIo] = field(default_factory=dict)
-    chambers: Mapping[str, ChamberDriver] = field(default_factory=dict)
-    meters: Mapping[str, Meter] = field(default_factory=dict)
-
-    def all(self) -> Mapping[str, Device]:
-        """All of them."""
-        return {**self.cyclers, **self.temperatures, **self.ios, **self.chambers, **self.meters}
 
 
 class RackController:

@@ -22,7 +22,7 @@ from cycler.control.rack_log import RackLog
 from cycler.control.step_machine import StepMachine
 from cycler.control.temperature_loop import TemperatureLoop
 from cycler.model.cell import Cell
-from cycler.model.rack import Bay, BayId, Position, PositionId, Rack
+from cycler.model.rack import Bay, BayId, Override, Position, PositionId, Rack
 from cycler.model.results import CellOutcome
 from cycler.model.run import Run
 from cycler.recipe.plan import Plan
@@ -92,6 +92,7 @@ class RunStarter:
             rack_log=self._log,
             on_change=self._chambers.wake,
         )
+        self._record_overrides(bay)
         started: list[tuple[ChannelController, DeviceLoop]] = []
         for position_id, cell in run.cells.items():
             self._controllers.pop(position_id, None)
@@ -170,6 +171,7 @@ class RunStarter:
             loop.capabilities,
             temperature_measured=position.temperature is not None,
             contactor=bay.contactor is not None,
+            overridden=self._override(loop.device) is not None,
         )
         if refusals:
             return StartRefusal(code=None, text="; ".join(refusal.text for refusal in refusals))
@@ -177,6 +179,16 @@ class RunStarter:
         if unmeasured is not None:
             return StartRefusal(code=None, text=unmeasured)
         return ledger_refusal(plan, cell, loop.last[channel], loop.capabilities)
+
+    def _override(self, device: str) -> Override | None:
+        return self._rack.override(device, today=self._utcnow().date())
+
+    def _record_overrides(self, bay: Bay) -> None:
+        for device in dict.fromkeys(channel.device for each in bay.positions.values() for channel in each.channels):
+            override = self._override(device)
+            if override is not None:
+                text = f"{device} runs under an override by {override.by} until {override.expires}: {override.reason}"
+                self._log.record("start.overridden", device=device, text=text, bay=bay)
 
     def _unreachable(self, loop: DeviceLoop) -> StartRefusal | None:
         if loop.last is None or loop.device in self._pending:

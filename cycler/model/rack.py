@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, NewType
 
 from cycler.contract.parallel.parts import IMBALANCE_RATIO
@@ -88,6 +88,15 @@ class Interlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """Who answers for a device whose loss of its controller nothing else bounds, why, and to the end of which day."""
+
+    by: str
+    reason: str
+    expires: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rack:
     """The rack as the controller knows it; devices are known by their ids only."""
 
@@ -96,3 +105,9 @@ class Rack:
     bays: Mapping[BayId, Bay]
     interlocks: tuple[Interlock, ...] = ()
     power_limit_w: float | None = None
+    overrides: Mapping[str, Override] = field(default_factory=dict)  # by device
+
+    def override(self, device: str, *, today: date) -> Override | None:
+        """The one that is valid."""
+        found = self.overrides.get(device)
+        return found if found is not None and today <= found.expires else None

@@ -6,6 +6,7 @@ all problems of a file are reported together. `close` refuses the keys that nobo
 
 import re
 from collections.abc import Callable, Collection
+from datetime import date
 from typing import TypeVar
 
 from cycler.recipe.condition import NAME, RESERVED
@@ -167,6 +168,15 @@ def as_word(node: Node, words: Collection[str]) -> str:
     if text not in words:
         raise MistakeError("word", f"{shown(text)} is not one of its words", nearest(text, words))
     return text
+
+
+def as_date(node: Node) -> date:
+    """A day, like 2026-05-17."""
+    text = as_text(node)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise MistakeError("date", f"{shown(text)} is no date", "write it like 2026-05-17") from None
 
 
 def as_count(node: Node, *, low: int, high: int) -> int:

@@ -23,9 +23,15 @@ class StartRefusal:
 
 
 def position_refusals(
-    cell_type: CellType, capabilities: Capabilities, *, temperature_measured: bool, contactor: bool
+    cell_type: CellType,
+    capabilities: Capabilities,
+    *,
+    temperature_measured: bool,
+    contactor: bool,
+    overridden: bool = False,
 ) -> list[StartRefusal]:
-    """What the position lacks for this product. An unproven limit or watchdog counts as absent."""
+    """What the position lacks for this product. An unproven limit or watchdog counts as absent; `overridden`: somebody
+    has signed that the device may do without a second path."""
     refusals = []
     rule = frozen_rule(capabilities.range, cell_type.rated_capacity_ah, counts=capabilities.charge_counter)
     there = available(temperature_measured=temperature_measured, standstill_told=rule.is_applied)
@@ -35,9 +41,10 @@ def position_refusals(
         refusals.append(f"{cell_type.name} requires protection {listed}, which has no input here")
     watchdog = capabilities.watchdog
     watched = not capabilities.autonomous or (watchdog is not None and watchdog.watches == "host" and watchdog.proven)
-    if not watched and not contactor:
+    second_path = contactor or overridden
+    if not watched and not second_path:
         refusals.append("nothing opens the output when the controller falls silent: no proven watchdog, no contactor")
-    if capabilities.limit_readback == "no" and not contactor:
+    if capabilities.limit_readback == "no" and not second_path:
         why = f" ({'; '.join(capabilities.limits_missing)})" if capabilities.limits_missing else ""
         refusals.append(f"the device's limits cannot be read back{why}, and there is no contactor as a second path")
     return [StartRefusal(code=None, text=text) for text in refusals]

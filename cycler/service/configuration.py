@@ -1,12 +1,13 @@
 """What one rack is configured to be, every value checked and in SI units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cycler.contract.plugin import DeviceSettings
 from cycler.contract.sweep import ChannelId
 from cycler.model.rack import Rack
 from cycler.recipe.problems import Problem
+from cycler.service.device_trust import DeviceTrust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,7 @@ class DeviceConfiguration:
 
     settings: DeviceSettings
     driver: str
+    trust: DeviceTrust = field(default_factory=DeviceTrust)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

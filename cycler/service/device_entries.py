@@ -1,6 +1,7 @@
 """The `devices:` of a rack file: which driver, where, and what it is told."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cycler.contract.plugin import DeviceKind, DeviceSettings, Driver, OfflineFacts, Resource, Surroundings
@@ -10,15 +11,14 @@ from cycler.recipe.problems import InvalidFile, MistakeError, Problem
 from cycler.recipe.yaml_nodes import ListNode, Node, ScalarNode
 from cycler.service.clock import utcnow
 from cycler.service.configuration import DeviceConfiguration
+from cycler.service.device_trust import KEYS, read_trust, refuse_unqualified
+from cycler.service.proof_record import proven_keeps
 from cycler.service.rack_reading import ListedDevice, RackReading
 from cycler.service.register_map_file import load_register_map
 from cycler.service.shared_wires import clash
 from cycler.service.wiring import NotInstalled, installed_drivers, load_driver
 
-_KEYS = frozenset(
-    {"id", "driver", "resource", "rated", "accuracy", "on_controller_loss", "temperature_guard", "proof_test"}
-    | {"override", "map"}
-)
+_KEYS = frozenset({"id", "driver", "resource", "rated", "accuracy", "map"}) | KEYS
 """The rack's own keys. Others are the driver's, which knows them."""
 
 
@@ -54,7 +54,7 @@ def _device(
     rated = _rated(entry)
     voltage_accuracy_v, current_accuracy_a = _accuracy(entry, rated)
     register_map = _register_map(entry)
-    _defer(entry, name or "?", reading)
+    trust = read_trust(entry, name or "?")
     options = _options(entry)
     entry.close()
     if name is None:
@@ -86,8 +86,12 @@ def _device(
         file = "" if register_map is None else register_map.file
         _refuse_map(entry, [Problem(file=file, line=error.line, code="register-map", message=str(error))])
         return None
+    if facts.keeps is not None:
+        keeps = facts.keeps if trust.proof is None else proven_keeps(facts.keeps, trust.proof)
+        facts = replace(facts, keeps=keeps)
+        refuse_unqualified(entry, name, trust, keeps)
     reading.devices[name] = ListedDevice(driver=driver_name, kind=kind, facts=facts)
-    return DeviceConfiguration(settings=settings, driver=driver_name)
+    return DeviceConfiguration(settings=settings, driver=driver_name, trust=trust)
 
 
 def _options(entry: Fields) -> dict[str, str]:
@@ -142,24 +146,6 @@ def _refuse_map(entry: Fields, problems: Iterable[Problem]) -> None:
         "map", "register-map", "map: it cannot be used as it is", "what is wrong with it stands by its own name"
     )
     entry.problems.found.extend(problems)
-
-
-def _defer(entry: Fields, name: str, reading: RackReading) -> None:
-    """The keys that only say how a device may be trusted on its own, which control does not use yet."""
-    loss = entry.word("on_controller_loss", ("stop", "finish-step"))
-    guard = entry.word("temperature_guard", ("none", "independent"))
-    if loss == "finish-step":
-        reading.defer(entry.line("on_controller_loss"), f"{name}: on_controller_loss: finish-step", "write stop")
-    if guard == "independent":
-        reading.defer(entry.line("temperature_guard"), f"{name}: temperature_guard: independent", "write none")
-    if entry.text("proof_test") is not None:
-        reading.defer(entry.line("proof_test"), f"{name}: proof_test", "without it its limits count as not proven")
-    override = entry.mapping("override", owner="`override`")
-    if override is not None:
-        for key in ("by", "reason", "expires"):
-            override.text(key, required=True)
-        override.close()
-        reading.defer(entry.line("override"), f"{name}: override", "give the bay a contactor instead")
 
 
 def _resource(node: Node) -> Resource:

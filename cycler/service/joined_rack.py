@@ -52,7 +52,13 @@ def joined_rack(rack: Rack) -> Rack:
     named = {device: joined.device for joined in joined_devices(rack) for device in joined.devices}
     if not named:
         return rack
-    return replace(rack, bays={name: _joined_bay(bay, named) for name, bay in rack.bays.items()})
+    overrides = dict(rack.overrides)
+    for joined in joined_devices(rack):
+        own = [overrides[device] for device in joined.devices if device in overrides]
+        if len(own) == len(joined.devices):  # else one of them opens for nobody
+            overrides[joined.device] = min(own, key=lambda override: override.expires)
+    bays = {name: _joined_bay(bay, named) for name, bay in rack.bays.items()}
+    return replace(rack, bays=bays, overrides=overrides)
 
 
 def joined_cyclers(rack: Rack, cyclers: Mapping[str, CyclerDriver]) -> Mapping[str, CyclerDriver]:

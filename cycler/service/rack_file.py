@@ -54,6 +54,9 @@ def load_configuration(path: Path) -> Configuration:
             bays=bays,
             interlocks=interlocks,
             power_limit_w=None if power is None else power.number,
+            overrides={
+                device.settings.device: device.trust.override for device in devices if device.trust.override is not None
+            },
         ),
         devices=devices,
         store=None if store_path is None else path.parent / store_path,

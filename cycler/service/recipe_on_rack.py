@@ -8,7 +8,7 @@ from cycler.model.rack import BayId
 from cycler.recipe.problems import Problem
 from cycler.recipe.worst_case import PeakPower
 from cycler.service.configuration import Configuration
-from cycler.service.wiring import load_driver
+from cycler.service.wiring import load_driver, offline_keeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +71,7 @@ def channel_kinds(configuration: Configuration) -> list[ChannelKind]:
     for device in configuration.devices:
         driver = load_driver(device.driver)
         if driver.kind_of(device.settings) == "cycler":
-            keeps = None if driver.offline is None else driver.offline(device.settings).keeps
-            kinds.setdefault((device.driver, keeps), []).append(device.settings.device)
+            kinds.setdefault((device.driver, offline_keeps(device)), []).append(device.settings.device)
     return [
         ChannelKind(driver=driver, devices=tuple(devices), keeps=keeps) for (driver, keeps), devices in kinds.items()
     ]

@@ -1,12 +1,11 @@
 """A register map's file, read: what stands where on a device. What its kind needs is for its driver to judge."""
 
-from datetime import date
 from pathlib import Path
 from typing import cast, get_args
 
 from cycler.contract.register_map import Commissioned, MapKind, RegisterMap, WordOrder
-from cycler.recipe.fields import Fields, as_text
-from cycler.recipe.problems import InvalidFile, MistakeError, Problems, shown
+from cycler.recipe.fields import Fields, as_date, as_text
+from cycler.recipe.problems import InvalidFile, MistakeError, Problems
 from cycler.recipe.units import parse_quantity
 from cycler.recipe.yaml_nodes import ListNode, Node, load_file
 from cycler.service.register_map_entries import read_bits, read_expected, read_registers, refuse_doubles
@@ -101,14 +100,6 @@ def _commissioned(fields: Fields) -> Commissioned | None:
     if inner is None:
         return None
     by, evidence = inner.text("by", required=True), inner.text("evidence", required=True)
-    day = inner.take("date", _date, required=True)
+    day = inner.take("date", as_date, required=True)
     inner.close()
-    return Commissioned(by=by, date=day, evidence=evidence) if by and day and evidence else None
-
-
-def _date(node: Node) -> str:
-    text = as_text(node)
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise MistakeError("date", f"{shown(text)} is no date", "write it like 2026-05-17") from None
+    return Commissioned(by=by, date=day.isoformat(), evidence=evidence) if by and day and evidence else None

@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, Protocol, cast
 
-from cycler.contract.capabilities import ChamberRange, ChannelRange, MeterRange
+from cycler.contract.capabilities import ChamberRange, ChannelRange, Keeps, MeterRange
 from cycler.contract.devices import ChamberDriver, CyclerDriver, DigitalIo, Meter, TemperatureInput
 from cycler.contract.plugin import Driver, Surroundings
 from cycler.contract.world import SimulatedDevice, World
-from cycler.control.rack_controller import Devices
+from cycler.control.devices import Devices
 from cycler.model.rack import Rack
 from cycler.model.world import WorldDeclaration, WorldError
 from cycler.recipe.problems import InvalidFile, Problem, nearest
 from cycler.service.configuration import Configuration, DeviceConfiguration
 from cycler.service.joined_rack import joined_cyclers, joined_ranges
+from cycler.service.proof_record import proven_keeps
+from cycler.service.proven_cycler import ProvenCycler
 
 DRIVERS = "cycler.drivers"
 WORLDS = "cycler.worlds"
@@ -72,6 +74,16 @@ def offline_ranges(configuration: Configuration) -> Mapping[str, ChannelRange | 
     return joined_ranges(configuration.rack, ranges)
 
 
+def offline_keeps(device: DeviceConfiguration) -> Keeps | None:
+    """What a cycler keeps by itself, as far as the rack file and the record of its proof test tell.
+
+    Raises `NotInstalled` and `ValueError`.
+    """
+    driver = load_driver(device.driver)
+    keeps = None if driver.offline is None else driver.offline(device.settings).keeps
+    return keeps if keeps is None or device.trust.proof is None else proven_keeps(keeps, device.trust.proof)
+
+
 def offline_chamber(device: DeviceConfiguration) -> ChamberRange | None:
     """What a chamber can do as far as the rack file alone tells it. Raises `NotInstalled` and `ValueError`."""
     driver = load_driver(device.driver)
@@ -105,7 +117,8 @@ def open_devices(configuration: Configuration, surroundings: Surroundings) -> De
         name = config.settings.device
         match driver.kind_of(config.settings):
             case "cycler":
-                cyclers[name] = cast(CyclerDriver, device)
+                cycler, proof = cast(CyclerDriver, device), config.trust.proof
+                cyclers[name] = cycler if proof is None else ProvenCycler(cycler, proof)
             case "temperature":
                 temperatures[name] = cast(TemperatureInput, device)
             case "digital-io":

@@ -46,7 +46,7 @@ class Kept:
 
 def expected_of(wanted: Options) -> Kept:
     """What a device keeps that answers every question as the rack file wants it."""
-    watchdog = Watchdog(watches="host", timeout_s=WATCHDOG_S, proven=bool(wanted.watchdog_proof))
+    watchdog = Watchdog(watches="host", timeout_s=WATCHDOG_S, proven=False)
     return Kept(armed=frozenset(wanted.thresholds), watchdog=watchdog)
 
 
@@ -103,7 +103,7 @@ class Commissioning:
         watchdog = None
         if active and watchdog_s is not None and watchdog_s <= WATCHDOG_S:
             # The maker documents the timer and a status bit. That the output opens is its described purpose, no more.
-            watchdog = Watchdog(watches="host", timeout_s=watchdog_s, proven=bool(wanted.watchdog_proof))
+            watchdog = Watchdog(watches="host", timeout_s=watchdog_s, proven=False)
         return Kept(
             standing=standing,
             armed=frozenset(wanted.thresholds.keys() & standing.keys()),

@@ -7,16 +7,14 @@ from cycler.contract.plugin import DeviceSettings
 from drivers.ea_psb.thresholds import THRESHOLDS, Thresholds
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d*)?)\s*([A-Za-z]+)")
-_KEYS = (*(threshold.key for threshold in THRESHOLDS), "watchdog_proof")
+_KEYS = tuple(threshold.key for threshold in THRESHOLDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`watchdog_proof`: where it is recorded that this very device was seen to open its output when its host fell
-    silent. The maker's documents describe the watchdog's timer, not what it does; so without this it is unproven."""
+    """The protection thresholds, which are the device's and not an order's."""
 
     thresholds: Thresholds
-    watchdog_proof: str
 
 
 def parse_options(settings: DeviceSettings) -> Options:
@@ -30,7 +28,6 @@ def parse_options(settings: DeviceSettings) -> Options:
             for threshold in THRESHOLDS
             if threshold.key in settings.options
         },
-        watchdog_proof=settings.options.get("watchdog_proof", ""),
     )
 
 

@@ -18,7 +18,7 @@ IDLE_S_MAX = 5.0  # its log gives about ten records at once
 NOT_RATED = (
     "what its cards can do cannot be asked of it: write `rated: {voltage: ..., current: ...}` as on their type plates"
 )
-NOT_READ_BACK = "its FAIL tests have no query, and `limits_proof` names no proof test"
+NOT_READ_BACK = "its FAIL tests have no query"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +92,8 @@ def capabilities_of(settings: DeviceSettings, options: Options) -> Capabilities:
         charge_counter=False,
         ends=frozenset({"time_s", "voltage_v", "current_a", "charge_ah"}),
         protections=frozenset({"over_voltage", "under_voltage", "over_current", "over_power", "over_charge", "time"}),
-        limit_readback="proof-tested" if options.limits_proof else "no",
-        limits_missing=() if options.limits_proof else (NOT_READ_BACK,),
+        limit_readback="no",
+        limits_missing=(NOT_READ_BACK,),
         parallel_groups={
             ChannelId(str(group[0])): tuple(ChannelId(str(channel)) for channel in group)
             for group in options.groups

@@ -8,7 +8,7 @@ from drivers.keysight_bt2200.commands import CARD_CHANNELS, CARDS
 
 KEYS = (
     "channels", "parallel", "start_delay", "precharge_below", "time_max", "sequences", "probe_limit",
-    "bipolar_sense", "limits_proof",
+    "bipolar_sense",
 )  # fmt: skip
 
 _QUANTITY = re.compile(r"(\d{1,9}(?:\.\d{0,9})?)\s*([A-Za-z]+)", re.ASCII)
@@ -23,8 +23,7 @@ class Options:
 
     `start_delay_s`: from the start of a CHARGE to its current. `precharge_below_v`: charges to at most this voltage are
     PRECHARGE. `time_s_max`: how long an order lasts that has no limit of its own. `sequences`: how many the instrument
-    holds at most. `limits_proof`: where it is recorded that this very instrument's FAIL tests were seen to open its
-    outputs.
+    holds at most.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -34,7 +33,6 @@ class Options:
     sequences: int
     probe_limit_ohm: float | None
     bipolar_sense: bool
-    limits_proof: str
 
 
 def parse_options(settings: DeviceSettings) -> Options:
@@ -56,7 +54,6 @@ def parse_options(settings: DeviceSettings) -> Options:
         sequences=_whole(device, "sequences", given.get("sequences", "32")),
         probe_limit_ohm=None if probe_limit is None else _quantity(device, "probe_limit", probe_limit, "Ohm"),
         bipolar_sense=sense == "true",
-        limits_proof=given.get("limits_proof", ""),
     )
 
 

@@ -36,7 +36,9 @@ def _offline(settings: DeviceSettings) -> OfflineFacts:
         case "digital-io":
             outputs = [bit for bit in register_map.bits if can_be_switched(bit)]
             inputs = [bit for bit in register_map.bits if not can_be_switched(bit)]
-            return OfflineFacts(channels=channels_of(outputs), inputs=channels_of(inputs))
+            return OfflineFacts(
+                channels=channels_of(outputs), inputs=channels_of(inputs), watchdog=_watchdog(register_map)
+            )
         case "chamber":
             return OfflineFacts(chamber=chamber_range_of(register_map))
         case "cycler":
@@ -47,9 +49,13 @@ def _offline(settings: DeviceSettings) -> OfflineFacts:
 
 def _keeps(register_map: RegisterMap) -> Keeps:
     """With the watchdog that the map asks for: commissioning reads back what became of it."""
-    wanted_s, commissioned = register_map.watchdog_s, register_map.commissioned is not None
-    watchdog = None if wanted_s is None else Watchdog(watches="host", timeout_s=wanted_s, proven=commissioned)
+    watchdog = _watchdog(register_map)
     return Keeps.of(capabilities_of(register_map, sweep_transactions=1, watchdog=watchdog))
+
+
+def _watchdog(register_map: RegisterMap) -> Watchdog | None:
+    wanted_s, commissioned = register_map.watchdog_s, register_map.commissioned is not None
+    return None if wanted_s is None else Watchdog(watches="host", timeout_s=wanted_s, proven=commissioned)
 
 
 DRIVER = Driver(

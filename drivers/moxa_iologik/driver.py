@@ -151,12 +151,18 @@ class MoxaIologik:
 
 
 def _capabilities(lines: Lines, options: Options) -> IoRange:
-    watchdog = None
-    if options.watchdog_s is not None and lines.outputs:
-        watchdog = Watchdog(watches="host", timeout_s=options.watchdog_s, proven=bool(options.watchdog_proof))
     return IoRange(
-        inputs=lines.input_names, outputs=tuple(lines.outputs), outputs_safe=lines.all_off(), watchdog=watchdog
+        inputs=lines.input_names,
+        outputs=tuple(lines.outputs),
+        outputs_safe=lines.all_off(),
+        watchdog=_watchdog(options) if lines.outputs else None,
     )
+
+
+def _watchdog(options: Options) -> Watchdog | None:
+    if options.watchdog_s is None:
+        return None
+    return Watchdog(watches="host", timeout_s=options.watchdog_s, proven=bool(options.watchdog_proof))
 
 
 def _those(lines: Lines) -> str:
@@ -167,9 +173,9 @@ def _offline(settings: DeviceSettings) -> OfflineFacts:
     options = parse_options(settings)
     ModbusLink.to(settings.device, settings.resource)
     if options.model is None:
-        return OfflineFacts()
+        return OfflineFacts(watchdog=_watchdog(options))
     lines = lines_of(options.model, options)
-    return OfflineFacts(channels=tuple(lines.outputs), inputs=lines.input_names)
+    return OfflineFacts(channels=tuple(lines.outputs), inputs=lines.input_names, watchdog=_watchdog(options))
 
 
 DRIVER = Driver(

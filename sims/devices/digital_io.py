@@ -19,6 +19,7 @@ T = TypeVar("T")
 INPUTS = "DI0 DI1 DI2 DI3"
 OUTPUTS = "DO0 DO1 DO2 DO3"
 HOST_WATCHDOG_S = 3.0
+HOST_WATCHDOG = Watchdog(watches="host", timeout_s=HOST_WATCHDOG_S, proven=True)
 
 
 class IoHardware:
@@ -93,7 +94,7 @@ class SimIo:
             inputs=tuple(inputs),
             outputs=tuple(outputs),
             outputs_safe=dict.fromkeys(outputs, False),
-            watchdog=Watchdog(watches="host", timeout_s=HOST_WATCHDOG_S, proven=True),
+            watchdog=HOST_WATCHDOG,
         )
 
     @property
@@ -157,7 +158,7 @@ def open_io(settings: DeviceSettings, surroundings: Surroundings) -> SimIo:
 
 def _offline(settings: DeviceSettings) -> OfflineFacts:
     inputs, outputs = _parsed(settings)
-    return OfflineFacts(channels=outputs, inputs=inputs)
+    return OfflineFacts(channels=outputs, inputs=inputs, watchdog=HOST_WATCHDOG)
 
 
 def _parsed(settings: DeviceSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:

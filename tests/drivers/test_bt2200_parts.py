@@ -21,7 +21,7 @@ from drivers.keysight_bt2200.programs import accept
 CHANNELS = [100 * card + number for card in range(1, 9) for number in range(1, 33)]
 OPTIONS = Options(
     groups=((101,),), start_delay_s=15.0, precharge_below_v=2.0, time_s_max=86400.0, sequences=32,
-    probe_limit_ohm=None, bipolar_sense=False, limits_proof="",
+    probe_limit_ohm=None, bipolar_sense=False,
 )  # fmt: skip
 RANGE = ChannelRange(
     voltage_v_min=0.0, voltage_v_max=5.0, charge_current_a_max=6.0, discharge_current_a_max=6.0, power_w_max=30.0,

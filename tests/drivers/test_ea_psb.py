@@ -169,15 +169,14 @@ def test_settings_that_cannot_be_are_refused_by_name(query: str, options: dict[s
 @pytest.mark.parametrize("loopback", [False, True])
 def test_commissioning_arms_the_device_and_reads_back_what_it_keeps(loopback: bool) -> None:
     async def main() -> None:
-        options = THRESHOLDS | {"watchdog_proof": "2026-01-07, bench 3"}
-        async with psb_bench(options=options) as bench:
+        async with psb_bench(options=THRESHOLDS) as bench:
             device, can = bench.device, bench.driver.capabilities
             assert (device.setup.watchdog_on, device.setup.watchdog_s) == (True, 2.0)
             assert device.thresholds["OVP"] == round(52428 * 0.45)
             assert device.thresholds["OCP"] == round(52428 * 8 / 15)
             assert device.thresholds["sink OCP"] == round(52428 * 9 / 15)
             assert device.owner is Interface.MODBUS_TCP
-            assert can.watchdog == Watchdog(watches="host", timeout_s=2.0, proven=True)
+            assert can.watchdog == Watchdog(watches="host", timeout_s=2.0, proven=False)
             assert can.protections == {"over_voltage", "over_current"}
             assert can.limit_readback == "yes"
             assert not can.autonomous

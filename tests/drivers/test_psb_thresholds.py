@@ -1,5 +1,7 @@
 """The thresholds at which the supply opens by itself: kept are those that the rack file gives and the device holds."""
 
+from dataclasses import replace
+
 import pytest
 from psb_bench import Bench, charge, discharge, psb_bench
 
@@ -91,7 +93,9 @@ def test_a_question_that_was_not_answered_is_named_where_limits_are_missing() ->
 
 
 def test_a_start_without_a_contactor_says_which_threshold_is_missing() -> None:
-    can = declared({"over_voltage": "4.5 V", "over_current": "8 A", "watchdog_proof": "2026-01-07, bench 3"})
+    can = declared({"over_voltage": "4.5 V", "over_current": "8 A"})
+    assert can.watchdog is not None
+    can = replace(can, watchdog=replace(can.watchdog, proven=True))  # as a proof test has shown
     cell_type = load_cell_type(LIBRARY / "cell-types" / "nmc811-21700.yaml")
     (refusal,) = position_refusals(cell_type, can, temperature_measured=True, contactor=False)
     assert "(sink_over_current was not configured and read back), and there is no contactor" in refusal.text

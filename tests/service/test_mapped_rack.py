@@ -10,7 +10,7 @@ from map_subjects import map_texts
 
 from cycler.contract.errors import DeviceFault
 from cycler.contract.plugin import Surroundings
-from cycler.control.rack_controller import Devices
+from cycler.control.devices import Devices
 from cycler.model.cell import Cell, CellId
 from cycler.model.rack import BayId, PositionId, TrayId
 from cycler.recipe.compile import load_recipe_text
