@@ -1,4 +1,4 @@
-"""`cycler recipe check · show · preview · diff · import · export · schema · approve · trial · withdraw · approvals`."""
+"""`cycler recipe …`: check, show, preview, diff, import, export, schema, and who lets a recipe run."""
 
 import json as json_module
 import sys
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cycler.cli.errors import FAILED, WRONG_USE, explained
-from cycler.cli.recipe_approval import approvals, approve, trial, withdraw
+from cycler.cli.recipe_approval import approvals, approve, release, trial, withdraw
 from cycler.cli.recipe_exchange import export, import_
 
 app = typer.Typer(help="Check recipes, and print what they will do.", rich_markup_mode=None)
@@ -90,7 +90,7 @@ def diff(
 
 app.command("import")(import_)
 app.command()(export)
-for command in (approve, trial, withdraw, approvals):
+for command in (approve, trial, withdraw, approvals, release):
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""`cycler recipe approve · trial · withdraw · approvals`: who lets a recipe run on a rack's real cells."""
+"""`cycler recipe approve · trial · withdraw · approvals · release`: who lets a recipe run on a rack's real cells."""
 
 import json as json_module
 import sys
@@ -48,6 +48,21 @@ def withdraw(recipe: RecipeFile, by: By, reason: Reason, config: RackFile = RACK
         from cycler.cli.recipe_decision import give  # noqa: PLC0415 (help must not wait for it)
 
         typer.echo(give("withdrawn", recipe, config, by=by, reason=reason))
+
+
+def release(  # noqa: PLR0917 (typer makes each of them an option)
+    recipe: RecipeFile,
+    cell: Annotated[str, typer.Option(help="The cell that it is done to.")],
+    by: Annotated[str, typer.Option(help="Who signs.")],
+    reason: Reason,
+    lasts: Annotated[str, typer.Option(help="For how long it may begin.")] = "2 h",
+    config: RackFile = RACK,
+) -> None:
+    """Sign one abuse test of one cell. A second person signs too, within ten minutes, from another account."""
+    with explained():
+        from cycler.cli.recipe_decision import put_name_to  # noqa: PLC0415 (help must not wait for it)
+
+        typer.echo(put_name_to(recipe, config, cell=cell, by=by, reason=reason, lasts=lasts))
 
 
 def approvals(config: RackFile = RACK, json: AsJson = False) -> None:

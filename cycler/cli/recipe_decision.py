@@ -1,4 +1,4 @@
-"""The work of `cycler recipe approve · trial · withdraw · approvals`."""
+"""The work of `cycler recipe approve · trial · withdraw · approvals · release`."""
 
 import os
 import pwd
@@ -9,8 +9,11 @@ from pathlib import Path
 from cycler.cli.errors import WRONG_USE, Failure
 from cycler.cli.recipe_check import check_recipe
 from cycler.model.approval import Approval, Decision
+from cycler.model.cell import CellId
 from cycler.recipe.problems import InvalidFile, MistakeError
 from cycler.recipe.units import parse_quantity
+from cycler.service.abuse import refuse_abuse
+from cycler.service.abuse_release import Signing, release_in, sign
 from cycler.service.approvals import Wish, approvals_in, decide, standing
 from cycler.service.clock import utcnow
 from cycler.service.configuration import Configuration
@@ -54,6 +57,28 @@ def give(
     approval = decide(_store(configuration), configuration.rack.rack, wish, utcnow())
     told = standing([approval], approval.recipe_hash, approval.utc).text
     return f"{_named(approval)} on rack {configuration.rack.rack}: {told}"
+
+
+def put_name_to(recipe: str, config: Path, *, cell: str, by: str, reason: str, lasts: str) -> str:
+    """Where the release of an abuse test stands with this signature. Raises as `give` does."""
+    configuration = load_configuration(config)
+    checked = check_recipe(recipe, config, None)
+    if checked.problems:
+        raise InvalidFile(checked.problems)
+    tested = checked.recipe.recipe
+    refuse_abuse(configuration.rack, tested)
+    store, cell_id = _store(configuration), CellId(_line("cell", cell))
+    signing = Signing(
+        recipe=tested,
+        cell_id=cell_id,
+        by=_line("by", by),
+        login=_login(),
+        reason=_line("reason", reason),
+        lasts=_time(lasts),
+    )
+    signature = sign(store, configuration.rack.rack, signing, utcnow())
+    told = release_in(store, tested, cell_id, signature.utc).text
+    return f"{tested.recipe} {tested.version} ({signature.recipe_hash[:12]}) on cell {cell_id}: {told}"
 
 
 def on_record(config: Path) -> tuple[Approval, ...]:

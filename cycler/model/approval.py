@@ -6,8 +6,8 @@ from typing import Literal
 
 Decision = Literal["approved", "trial", "withdrawn"]
 
-ReleasedAs = Literal["approved", "trial", "simulated"]
-"""By what right a recipe ran. On simulated cells it needs none."""
+ReleasedAs = Literal["approved", "trial", "abuse", "simulated"]
+"""By what right a recipe ran: `abuse` is signed by two people for one cell. On simulated cells it needs none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

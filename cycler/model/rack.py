@@ -77,7 +77,10 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interlock:
-    """A hard-wired input and what it does. `positions` are those in its scope, `alarm` what it stands for."""
+    """A hard-wired input and what it does. `positions` are those in its scope, `alarm` what it stands for.
+
+    `proof_tested`: the day on which somebody last made it act.
+    """
 
     interlock: str
     input: ChannelRef
@@ -85,6 +88,7 @@ class Interlock:
     positions: tuple[PositionId, ...]
     action: InterlockAction
     alarm: AlarmCode | None = None
+    proof_tested: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

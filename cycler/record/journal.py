@@ -19,6 +19,7 @@ import numpy as np
 from cycler.model.alarm_record import Alarm, AlarmChange, TripSamples
 from cycler.model.approval import Approval
 from cycler.model.audit import AuditEntry
+from cycler.model.release import Signature
 from cycler.model.results import CellOutcome, Event, StepResult
 from cycler.model.run import Run
 from cycler.record.frame import FrameId, encode, scaled
@@ -65,10 +66,11 @@ class Batch:
     approvals: list[Approval] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
     alarms: list[AlarmEntry] = field(default_factory=list)
+    signatures: list[Signature] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         parts = (self.rows, self.runs, self.steps, self.events, self.outcomes, self.checkpoints)
-        return any(parts) or any((self.approvals, self.audit, self.alarms))
+        return any(parts) or any((self.approvals, self.audit, self.alarms, self.signatures))
 
 
 class Journal:
@@ -161,6 +163,7 @@ class Journal:
             many("INSERT INTO event_runs VALUES (?, ?)", [(run, number) for run in runs])
         many("INSERT INTO approvals (document) VALUES (?)", [(_document(each),) for each in batch.approvals])
         many("INSERT INTO audit (document) VALUES (?)", [(_document(each),) for each in batch.audit])
+        many("INSERT INTO signatures (document) VALUES (?)", [(_document(each),) for each in batch.signatures])
         for each in batch.alarms:
             self._store_alarm(each)
 

@@ -15,6 +15,7 @@ from cycler.model.alarm_record import Alarm, AlarmChange, AlarmRecord, TripSampl
 from cycler.model.approval import Approval
 from cycler.model.audit import AuditEntry
 from cycler.model.rack import PositionId
+from cycler.model.release import Signature
 from cycler.model.results import NAS_PER_AH, CellOutcome, Event, StepResult
 from cycler.model.run import Run
 from cycler.record.frame import COLUMNS, NO_VALUE, Columns, FrameDamaged, FrameId, decode
@@ -105,6 +106,11 @@ class Reader:
         """What has been decided about recipes, in the order in which it was."""
         rows = self._rows("SELECT document FROM approvals ORDER BY approval")
         return tuple(_decoded(document, Approval) for (document,) in rows)
+
+    def signatures(self) -> tuple[Signature, ...]:
+        """What has been signed for abuse tests, in the order in which it was."""
+        rows = self._rows("SELECT document FROM signatures ORDER BY signature")
+        return tuple(_decoded(document, Signature) for (document,) in rows)
 
     def audit(self) -> tuple[AuditEntry, ...]:
         """What has been commanded, in the order in which it was answered."""

@@ -42,6 +42,9 @@ CREATE TRIGGER approvals_last BEFORE DELETE ON approvals BEGIN SELECT RAISE(ABOR
 CREATE TABLE audit (entry INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
 CREATE TRIGGER audit_lasts BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
+CREATE TABLE signatures (signature INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
+CREATE TRIGGER signatures_stay BEFORE UPDATE ON signatures BEGIN SELECT RAISE(ABORT, 'signatures are only added'); END;
+CREATE TRIGGER signatures_last BEFORE DELETE ON signatures BEGIN SELECT RAISE(ABORT, 'signatures are only added'); END;
 """
 
 _OLDEST_SQLITE = (3, 51, 3)

@@ -101,6 +101,9 @@ def _decided(wish: Wish, before: Sequence[Approval], now_utc: datetime) -> Appro
 def _refuse(wish: Wish, before: Sequence[Approval], now_utc: datetime) -> None:
     recipe, digest = wish.recipe, content_hash(wish.recipe)
     named = f"{recipe.recipe} {recipe.version}"
+    if recipe.purpose == "abuse":
+        message = f"{named} is an abuse test: nobody lets it run for good"
+        raise Refused("abuse-test", message, "two people release it for one cell with `cycler recipe release`")
     now = standing(before, digest, now_utc)
     latest = None if now.latest is None else now.latest.decision
     if wish.decision == "withdrawn":

@@ -1,12 +1,13 @@
 """The entries under `interlocks:` of a rack file."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Literal, cast, get_args
 
 from cycler.model.alarm import AlarmCode
 from cycler.model.interlock import KINDS, LATCHING, alarm_of, concerned
 from cycler.model.rack import Bay, BayId, Interlock, InterlockAction, InterlockScope, PositionId
-from cycler.recipe.fields import Fields, as_list, as_text, as_title
+from cycler.recipe.fields import Fields, as_date, as_list, as_text, as_title
 from cycler.recipe.problems import nearest, shown
 from cycler.service.rack_reading import RackReading
 
@@ -34,6 +35,7 @@ def read_interlocks(fields: Fields, reading: RackReading, bays: Mapping[BayId, B
         at = entry.text("at")
         action = entry.word("action", get_args(InterlockAction), required=True)
         kind = entry.word("kind", KINDS)
+        proof_tested = _proof_tested(entry)
         entry.close()
         alarm = KINDS[kind] if kind else alarm_of(name or "")
         _refuse_going_on(entry, alarm, action)
@@ -49,7 +51,20 @@ def read_interlocks(fields: Fields, reading: RackReading, bays: Mapping[BayId, B
                 positions=positions,
                 action=cast(InterlockAction, action),
                 alarm=alarm,
+                proof_tested=proof_tested,
             )
+
+
+def _proof_tested(entry: Fields) -> date | None:
+    """The day of the test; who made it, and how, is for people."""
+    inner = entry.mapping("proof_test", owner="`proof_test`")
+    if inner is None:
+        return None
+    inner.text("by", required=True)
+    inner.text("evidence", required=True)
+    day = inner.take("date", as_date, required=True)
+    inner.close()
+    return day
 
 
 def _refuse_going_on(entry: Fields, alarm: AlarmCode | None, action: str | None) -> None:

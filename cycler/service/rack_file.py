@@ -8,6 +8,7 @@ from cycler.model.rack import Rack
 from cycler.recipe.fields import Fields, as_title
 from cycler.recipe.problems import InvalidFile, Problems
 from cycler.recipe.yaml_nodes import load_file
+from cycler.service.abuse import missing_interlocks
 from cycler.service.bay_entries import read_bays
 from cycler.service.configuration import Configuration
 from cycler.service.device_entries import read_devices
@@ -29,11 +30,13 @@ def load_configuration(path: Path) -> Configuration:
     purpose = (head.word("purpose", ("production", "abuse")) if head else None) or "production"
     if head:
         head.close()
-        if purpose == "abuse":
-            reading.defer(head.line("purpose"), "purpose: abuse", "`cycler simulate` runs abuse tests")
     devices = read_devices(fields, reading)
     bays = read_bays(fields, reading)
     interlocks = tuple(read_interlocks(fields, reading, bays))
+    if head and purpose == "abuse":
+        for missing in missing_interlocks(bays, interlocks):
+            hint = "on a rack for abuse tests door, gas, smoke and an independent over-temperature switch each bay off"
+            problems.add(head.line("purpose"), "abuse-interlock", missing, hint)
     store = fields.mapping("store", owner="`store`")
     store_path = store.text("path", required=True) if store else None
     if store:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from abuse_rack import INTERLOCKS
 from command_line import Answer, cycler
 from recipe_texts import load
 
@@ -73,7 +74,7 @@ def verdict(folder: Path) -> str:
 
 def check(recipe: Path, purpose: str, tmp_path: Path) -> Answer:
     rack = tmp_path / "rack.yaml"
-    rack.write_text(RACK.replace("production", purpose))
+    rack.write_text(RACK.replace("production", purpose) + INTERLOCKS)
     return cycler("recipe", "check", recipe, "--config", rack)
 
 

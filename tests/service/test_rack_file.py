@@ -372,7 +372,6 @@ def test_the_demo_rack_asks_for_nothing_that_control_cannot_do() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        (rack(purpose=", purpose: abuse"), 1, "purpose: abuse"),
         (rack(bay=", power_limit: 5 kW"), 7, "bay B01: power_limit"),
         (rack(more="power_limit: 10 kW\n"), 9, "power_limit"),
     ],

@@ -67,14 +67,11 @@ def test_a_recipe_that_one_of_the_channels_cannot_run_does_not_start(tmp_path: P
 
 
 def test_what_the_rack_asks_for_in_vain_and_what_the_recipe_does_come_in_one_report(tmp_path: Path) -> None:
-    text = RACK.replace("rack: {id: R1}", "rack: {id: R1, purpose: abuse}").replace(
-        "    contactor", "    power_limit: 1 kW\n    contactor"
-    )
+    text = RACK.replace("    contactor", "    power_limit: 1 kW\n    contactor")
     configuration = configured(tmp_path, text)
     with pytest.raises(InvalidFile) as refused:
         check_start(configuration, [job(configuration, "A1")])
     assert [(Path(each.file).name, each.line) for each in refused.value.problems] == [
-        ("rack.yaml", 1),
         ("rack.yaml", 8),
         ("short.yaml", 5),
     ]
