@@ -179,15 +179,6 @@ def as_word(node: Node, words: Collection[str]) -> str:
     return text
 
 
-def as_date(node: Node) -> date:
-    """A day, like 2026-05-17."""
-    text = as_text(node)
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise MistakeError("date", f"{shown(text)} is no date", "write it like 2026-05-17") from None
-
-
 def as_count(node: Node, *, low: int, high: int) -> int:
     """A whole number within bounds."""
     text = as_text(node)
