@@ -21,6 +21,7 @@ from cycler.service.clock import utcnow
 from cycler.service.configuration import Configuration
 from cycler.service.meter_check import meter_problems
 from cycler.service.output_check import output_problems
+from cycler.service.protection_check import protection_problems
 from cycler.service.rack_file import load_configuration
 from cycler.service.recipes import recipe_named
 from cycler.service.wiring import offline_ranges
@@ -148,7 +149,8 @@ def _of_bay(configuration: Configuration, bay: BayId, loaded: LoadedRecipe) -> l
     positions = [position for position in configuration.rack.bays[bay].positions.values() if not position.empty]
     chamber = chamber_problems(configuration, {bay: loaded})
     outputs = output_problems(configuration.rack.bays[bay], loaded.recipe)
-    return [*chamber, *outputs, *meter_problems(configuration, loaded, positions)]
+    protections = protection_problems(configuration.rack, positions, loaded.cell_type, loaded.recipe.file)
+    return [*chamber, *outputs, *protections, *meter_problems(configuration, loaded, positions)]
 
 
 def _standing(loaded: LoadedRecipe, configuration: Configuration | None, notes: list[str]) -> Standing | None:

@@ -5,7 +5,8 @@ from math import inf, isnan
 
 from cycler.control.condition_watch import Quiet
 from cycler.model.results import NAS_PER_AH
-from cycler.safety.protections import BY_CODE, Guard
+from cycler.safety.catalogue import CATALOGUE
+from cycler.safety.protections import Guard
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ class GuardWatch:
     def explain(self, value: float) -> str:
         """What tripped, for people."""
         guard = self.guard
-        name, unit = BY_CODE[guard.code].name, _UNITS[guard.quantity]
+        name, unit = CATALOGUE[guard.code].name, _UNITS[guard.quantity]
         if isnan(value):
             return f"no valid {guard.quantity} for {guard.for_s:g} s"
         if not guard.sane_low <= value <= guard.sane_high:

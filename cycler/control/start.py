@@ -27,6 +27,7 @@ from cycler.model.results import CellOutcome
 from cycler.model.run import Run
 from cycler.recipe.plan import Plan
 from cycler.record.recorder import Recorder
+from cycler.safety.inputs import inputs_of_cycler, inputs_of_rack
 from cycler.safety.start_checks import StartRefusal, ledger_refusal, position_refusals
 
 ORDER_S_MAX = 30.0  # from the end of a step to the next order in force, beside the device's own delay
@@ -169,7 +170,8 @@ class RunStarter:
         refusals = position_refusals(
             plan.cell_type,
             loop.capabilities,
-            temperature_measured=position.temperature is not None,
+            inputs_of_rack(self._rack, position)
+            | inputs_of_cycler(loop.capabilities, loop.last, plan.cell_type.rated_capacity_ah),
             contactor=bay.contactor is not None,
             overridden=self._override(loop.device) is not None,
         )

@@ -26,19 +26,6 @@ KINDS: Mapping[str, AlarmCode] = {
 }
 """What is wired to an input, by the words of rack files."""
 
-LATCHING = frozenset(
-    {
-        AlarmCode.SMOKE,
-        AlarmCode.GAS,
-        AlarmCode.ASPIRATING_DETECTOR,
-        AlarmCode.HEAT_SENSOR,
-        AlarmCode.SUPPRESSION_RELEASED,
-        AlarmCode.EMERGENCY_STOP,
-        AlarmCode.BUILDING_FIRE,
-    }
-)
-"""After these nothing may go on by itself only because the input is healthy again."""
-
 
 def alarm_of(interlock: str) -> AlarmCode | None:
     """By the interlock's id, where that begins with a kind: `estop`, `door-B01`."""

@@ -1,8 +1,6 @@
 """When what an interlock input says counts."""
 
-DEBOUNCE_SAMPLES = 2
-DEBOUNCE_S = 0.1
-"""What battery management systems give an interlock (foxBMS 2): contacts bounce for some milliseconds."""
+from cycler.safety.catalogue import SWITCHED
 
 
 class InputWatch:
@@ -35,7 +33,7 @@ class InputWatch:
         if not self._samples:
             self._since_s = taken_s
         self._samples += 1
-        if self._samples < DEBOUNCE_SAMPLES or taken_s - self._since_s < DEBOUNCE_S:
+        if self._samples < SWITCHED.samples or taken_s - self._since_s < SWITCHED.for_s:
             return False
         self.is_tripped = active
         self._samples = 0

@@ -1,10 +1,10 @@
 """The protections that judge every sample of a channel, and where each of them trips for a given step.
 
-One table of declarations; `guards_for` turns it into numbers once per step. The voltage trips are the envelope's
-(bound ± margin, at once at twice the margin), the current trips follow the set current of the step.
+What they are is declared in the catalogue; `guards_for` turns it into numbers once per step. The voltage trips are the
+envelope's (bound ± margin), the current trips follow the set current of the step.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
@@ -13,12 +13,25 @@ from cycler.contract.capabilities import ChannelRange
 from cycler.model.alarm import AlarmCode
 from cycler.model.cell_type import Envelope
 from cycler.recipe.plan import PlanStep, StepVariant, one_order
+from cycler.safety.catalogue import CATALOGUE
 
 GuardedQuantity = Literal["voltage", "current", "temperature", "capacity", "time", "sense"]
 """V at the cell; A, signed, positive charges; degC; Ah moved in this step; s in this step; V from sense to output."""
 
+QUANTITIES: Mapping[AlarmCode, GuardedQuantity] = {
+    AlarmCode.OVER_VOLTAGE: "voltage",
+    AlarmCode.UNDER_VOLTAGE: "voltage",
+    AlarmCode.CHARGE_OVER_CURRENT: "current",
+    AlarmCode.DISCHARGE_OVER_CURRENT: "current",
+    AlarmCode.STEP_OVER_CAPACITY: "capacity",
+    AlarmCode.OVER_TEMPERATURE: "temperature",
+    AlarmCode.UNDER_TEMPERATURE: "temperature",
+    AlarmCode.SENSE_OPEN: "sense",
+    AlarmCode.STEP_TIMEOUT: "time",
+}
+"""What each guard compares."""
+
 CURRENT_TOLERANCE_RATIO = 0.05  # of the set current, or three times the channel's accuracy where that is more
-TEMPERATURE_HARD_K = 5.0
 TEMPERATURE_JUMP_K = 100.0
 VOLTAGE_JUMP_RATIO = 2.0
 """So far beyond its limit, or at so many times its highest voltage, no cell comes from one reading to the next."""
@@ -26,55 +39,6 @@ SENSE_V, SENSE_OHM = 0.1, 0.05
 """What an output may have more than the cell: by offsets, and by the leads and contacts of any rack."""
 TIMEOUT_SLACK_RATIO = 0.02  # the recipe's own bound ends a step; only a step that outlives it by this much trips
 TIMEOUT_SLACK_S = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Protection:
-    """A protection as people know it. Debounce is *samples and time*; a bad sample within it counts for the trip."""
-
-    code: AlarmCode
-    quantity: GuardedQuantity
-    name: str
-    debounce_samples: int
-    debounce_s: float
-    remedy: str
-
-
-PROTECTIONS: tuple[Protection, ...] = (
-    Protection(code=AlarmCode.OVER_VOLTAGE, quantity="voltage", name="cell over-voltage",
-               debounce_samples=2, debounce_s=0.4, remedy="quarantine the cell; check the sense wires of its position"),
-    Protection(code=AlarmCode.UNDER_VOLTAGE, quantity="voltage", name="cell under-voltage",
-               debounce_samples=2, debounce_s=0.4, remedy="quarantine the cell; never charge it again"),
-    Protection(code=AlarmCode.CHARGE_OVER_CURRENT, quantity="current", name="charge over-current",
-               debounce_samples=2, debounce_s=0.4, remedy="lock the channel; check it on a dummy load"),
-    Protection(code=AlarmCode.DISCHARGE_OVER_CURRENT, quantity="current", name="discharge over-current",
-               debounce_samples=2, debounce_s=0.4, remedy="lock the channel; check it on a dummy load"),
-    Protection(code=AlarmCode.STEP_OVER_CAPACITY, quantity="capacity", name="over-capacity in the step",
-               debounce_samples=1, debounce_s=0.0, remedy="quarantine the cell: it may have an internal short"),
-    Protection(code=AlarmCode.OVER_TEMPERATURE, quantity="temperature", name="cell over-temperature",
-               debounce_samples=2, debounce_s=1.0, remedy="keep away, watch the bay for an hour, then quarantine"),
-    Protection(code=AlarmCode.UNDER_TEMPERATURE, quantity="temperature", name="cell under-temperature",
-               debounce_samples=2, debounce_s=1.0, remedy="let the cell reach its window before charging"),
-    Protection(code=AlarmCode.SENSE_OPEN, quantity="sense", name="open sense wire",
-               debounce_samples=3, debounce_s=0.4, remedy="clean the probes and press again; check the sense wires"),
-    Protection(code=AlarmCode.STEP_TIMEOUT, quantity="time", name="step time-out",
-               debounce_samples=1, debounce_s=0.0, remedy="compare the curve with the recipe; re-test the cell"),
-)  # fmt: skip
-
-BY_CODE = {protection.code: protection for protection in PROTECTIONS}
-
-_EVERYWHERE = [p.code for p in PROTECTIONS if p.quantity not in {"temperature", "sense"}]
-WITHOUT_SENSOR = frozenset(_EVERYWHERE) | {AlarmCode.STALE_DATA}  # few devices measure their output, too
-WITH_SENSOR = WITHOUT_SENSOR | {p.code for p in PROTECTIONS if p.quantity == "temperature"}
-
-
-def available(*, temperature_measured: bool, standstill_told: bool) -> frozenset[AlarmCode]:
-    """The protections that have an input on a position. What is missing here is *not available*, never *fine*.
-
-    `standstill_told`: readings of its channel that are not taken any more can be told from a cell that stands still.
-    """
-    found = WITH_SENSOR if temperature_measured else WITHOUT_SENSOR
-    return found | {AlarmCode.FROZEN_VALUE} if standstill_told else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +90,7 @@ def guards_for(
             _guard(
                 AlarmCode.OVER_VOLTAGE,
                 high=highest_v + margin_v,
-                hard_high=highest_v + 2 * margin_v,
+                hard_high=highest_v + margin_v + _hard(AlarmCode.OVER_VOLTAGE, margin_v),
                 sane_high=jump_v,
             )
         )
@@ -138,17 +102,17 @@ def guards_for(
     ]
     lowest_v = lower_bound_v(step, variant, armed=lower_armed)
     if lowest_v is not None and not resting:  # at rest the relay is open, and a deep rebound is the recipe's business
-        guards.append(
-            _guard(AlarmCode.UNDER_VOLTAGE, low=lowest_v - margin_v, hard_low=lowest_v - 2 * margin_v, sane_low=-jump_v)
-        )
+        hard_v = lowest_v - margin_v - _hard(AlarmCode.UNDER_VOLTAGE, margin_v)
+        guards.append(_guard(AlarmCode.UNDER_VOLTAGE, low=lowest_v - margin_v, hard_low=hard_v, sane_low=-jump_v))
     if step.contact is None and not resting:  # a contact check judges its wires by itself
         apart_v = SENSE_V + SENSE_OHM * max(charge_a, discharge_a) + 2 * channel.voltage_accuracy_v
         guards.append(_guard(AlarmCode.SENSE_OPEN, low=-apart_v, high=apart_v))
     if temperature_measured:
         low, high = _temperature_window(envelope, charging=charge_a > 0, discharging=discharge_a > 0)
-        hard_k, jump_k = TEMPERATURE_HARD_K, TEMPERATURE_JUMP_K
+        hard_k, jump_k = _hard(AlarmCode.OVER_TEMPERATURE), TEMPERATURE_JUMP_K
         guards.append(_guard(AlarmCode.OVER_TEMPERATURE, high=high, hard_high=high + hard_k, sane_high=high + jump_k))
         if not resting:
+            hard_k = _hard(AlarmCode.UNDER_TEMPERATURE)
             guards.append(_guard(AlarmCode.UNDER_TEMPERATURE, low=low, hard_low=low - hard_k, sane_low=low - jump_k))
     return tuple(guards)
 
@@ -214,27 +178,35 @@ def _guard(
     sane_low: float = -inf,
     sane_high: float = inf,
 ) -> Guard:
-    protection = BY_CODE[code]
+    debounce = CATALOGUE[code].debounce
     return Guard(
         code=code,
-        quantity=protection.quantity,
+        quantity=QUANTITIES[code],
         low=low,
         high=high,
         hard_low=hard_low,
         hard_high=hard_high,
         sane_low=sane_low,
         sane_high=sane_high,
-        samples=protection.debounce_samples,
-        for_s=protection.debounce_s,
+        samples=debounce.samples,
+        for_s=debounce.for_s,
     )
+
+
+def _hard(code: AlarmCode, margin: float = 1.0) -> float:
+    """How far beyond its limit a protection trips at once, whose limit has this margin."""
+    hard = CATALOGUE[code].hard
+    if hard is None:
+        return inf
+    return hard.beyond * margin if hard.unit == "margin" else hard.beyond
 
 
 def _current_guard(code: AlarmCode, set_a: float, envelope_a: float, channel: ChannelRange) -> Guard:
     tolerance_a = current_tolerance_a(set_a, channel)
     limit_a = min(set_a, envelope_a) + tolerance_a
     if code is AlarmCode.CHARGE_OVER_CURRENT:
-        return _guard(code, high=limit_a, hard_high=limit_a + tolerance_a)
-    return _guard(code, low=-limit_a, hard_low=-limit_a - tolerance_a)
+        return _guard(code, high=limit_a, hard_high=limit_a + _hard(code, tolerance_a))
+    return _guard(code, low=-limit_a, hard_low=-limit_a - _hard(code, tolerance_a))
 
 
 def _temperature_window(envelope: Envelope, *, charging: bool, discharging: bool) -> tuple[float, float]:

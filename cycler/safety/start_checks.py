@@ -1,17 +1,19 @@
 """Whether a cell may be started at all: asked of the position before, and of the first reading at the start."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.sweep import Reading
+from cycler.model.alarm import AlarmCode
 from cycler.model.cell import Cell
 from cycler.model.cell_type import CellType
 from cycler.recipe.plan import ContactRule, Plan, PlanStep
+from cycler.safety.catalogue import CATALOGUE
 from cycler.safety.contact_check import FORMED_V_MIN, judge_passive
 from cycler.safety.contact_measures import Passive
 from cycler.safety.contact_subject import ContactSubject
-from cycler.safety.frozen import frozen_rule
-from cycler.safety.protections import available
+from cycler.safety.declaration import Input, in_words, not_available
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,20 +27,17 @@ class StartRefusal:
 def position_refusals(
     cell_type: CellType,
     capabilities: Capabilities,
+    inputs: Collection[Input],
     *,
-    temperature_measured: bool,
     contactor: bool,
     overridden: bool = False,
 ) -> list[StartRefusal]:
     """What the position lacks for this product. An unproven limit or watchdog counts as absent; `overridden`: somebody
     has signed that the device may do without a second path."""
     refusals = []
-    rule = frozen_rule(capabilities.range, cell_type.rated_capacity_ah, counts=capabilities.charge_counter)
-    there = available(temperature_measured=temperature_measured, standstill_told=rule.is_applied)
-    missing = sorted(cell_type.required_protections - there)
+    missing = missing_required(cell_type, inputs)
     if missing:
-        listed = ", ".join(str(int(code)) for code in missing)
-        refusals.append(f"{cell_type.name} requires protection {listed}, which has no input here")
+        refusals.append(f"{cell_type.name} requires protections that have no input here: {in_words(missing)}")
     watchdog = capabilities.watchdog
     watched = not capabilities.autonomous or (watchdog is not None and watchdog.watches == "host" and watchdog.proven)
     second_path = contactor or overridden
@@ -48,6 +47,12 @@ def position_refusals(
         why = f" ({'; '.join(capabilities.limits_missing)})" if capabilities.limits_missing else ""
         refusals.append(f"the device's limits cannot be read back{why}, and there is no contactor as a second path")
     return [StartRefusal(code=None, text=text) for text in refusals]
+
+
+def missing_required(cell_type: CellType, inputs: Collection[Input]) -> Mapping[AlarmCode, tuple[Input, ...]]:
+    """Of the protections that the product must have, those that are *not available*, and what is missing for each."""
+    missing = not_available(CATALOGUE, inputs)
+    return {code: needs for code, needs in missing.items() if code in cell_type.required_protections}
 
 
 def ledger_refusal(plan: Plan, cell: Cell, reading: Reading, capabilities: Capabilities) -> StartRefusal | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cycler.service.configuration import Configuration
 from cycler.service.instruments import declared_world
+from cycler.service.protection_check import not_available_on, protection_lines
 from cycler.service.rack_file import load_configuration
 from cycler.service.wiring import open_world
 
@@ -41,6 +42,7 @@ class CheckedConfiguration:
         yield f"rack {found.rack.rack}: {counts}"
         for device, file in self.uncommissioned.items():
             yield f"{device}: {file} is uncommissioned: it refuses cells until its proof test has passed"
+        yield from protection_lines(found.rack)
         for problem in found.not_yet:
             yield f"no run can start on it: {problem}"
 
@@ -54,6 +56,10 @@ class CheckedConfiguration:
             "bays": list(found.rack.bays),
             "positions": self.positions,
             "uncommissioned": list(self.uncommissioned),
+            "protections_not_available": {
+                position: {int(code): list(needs) for code, needs in missing.items()}
+                for position, missing in not_available_on(found.rack).items()
+            },
             "not_yet": [problem.as_json() for problem in found.not_yet],
         }
 

@@ -5,10 +5,11 @@ from datetime import date
 from typing import Literal, cast, get_args
 
 from cycler.model.alarm import AlarmCode
-from cycler.model.interlock import KINDS, LATCHING, alarm_of, concerned
+from cycler.model.interlock import KINDS, alarm_of, concerned
 from cycler.model.rack import Bay, BayId, Interlock, InterlockAction, InterlockScope, PositionId
 from cycler.recipe.fields import Fields, as_date, as_list, as_text, as_title
 from cycler.recipe.problems import nearest, shown
+from cycler.safety.catalogue import CATALOGUE
 from cycler.service.rack_reading import RackReading
 
 EXAMPLES: Mapping[InterlockScope, str] = {
@@ -68,7 +69,8 @@ def _proof_tested(entry: Fields) -> date | None:
 
 
 def _refuse_going_on(entry: Fields, alarm: AlarmCode | None, action: str | None) -> None:
-    if alarm in LATCHING and action in ("off", "hold"):
+    latches = alarm is not None and CATALOGUE[alarm].action == "off-latched"
+    if latches and action in ("off", "hold"):
         message = f"after this alarm ({alarm}) nothing may go on because its input is healthy again"
         entry.refuse("action", "not-latched", message, "write off-latched")
 

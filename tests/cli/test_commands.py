@@ -267,8 +267,9 @@ rack: {id: R1}
 devices:
   - {id: psb-01, driver: ea_psb, resource: "modbus-tcp://127.0.0.1:1502", rated: RATED}
   - {id: io-01, driver: sim_io, resource: "sim:io-01"}
+  - {id: t-01, driver: sim_temperature, resource: "sim:t-01"}
 bays:
-  - {id: B01, contactor: io-01/DO0, positions: {A1: {channel: psb-01/1}}}
+  - {id: B01, contactor: io-01/DO0, positions: {A1: {channel: psb-01/1, temperature: t-01/1}}}
 """
 
 
@@ -280,16 +281,16 @@ def rack(rated: str = "{voltage: 10 V, current: 15 A, power: 150 W}", more: str 
 def test_a_rack_file_is_checked_and_counted(recipe: str) -> None:
     answer = cycler("config", "check", rack())
     assert answer.exit_code == 0
-    assert "rack R1: devices 2, bays 1, positions 1" in answer.out
+    assert "rack R1: devices 3, bays 1, positions 1" in answer.out
     assert "no run can start" not in answer.out
 
 
 def test_what_keeps_a_run_from_starting_on_a_rack_is_told(recipe: str) -> None:
     answer = cycler("config", "check", rack(more="power_limit: 5 kW\n"))
     assert answer.exit_code == 0
-    assert "no run can start on it: rack.yaml:7: power_limit: not available in this version" in answer.out
+    assert "no run can start on it: rack.yaml:8: power_limit: not available in this version" in answer.out
     document = cycler("config", "check", "rack.yaml", "--json").document
-    assert [problem["line"] for problem in document["not_yet"]] == [7]
+    assert [problem["line"] for problem in document["not_yet"]] == [8]
 
 
 def test_a_world_is_checked_against_its_rack(recipe: str) -> None:
@@ -306,6 +307,18 @@ def test_a_recipe_is_checked_against_the_channels_of_a_rack(recipe: str) -> None
     assert "short.yaml:6: step up" in answer.err
 
 
+def test_a_position_without_what_a_required_protection_is_judged_by_is_refused(recipe: str) -> None:
+    file = Path(rack())
+    file.write_text(file.read_text().replace(", temperature: t-01/1", ""))
+    answer = cycler("recipe", "check", recipe, "--config", file)
+    assert answer.exit_code == 2
+    assert "nmc811-21700 requires protections that B01/A1 does not have: 9 (no temperature)" in answer.err
+    lines = cycler("config", "check", file).out
+    assert "not available are" in lines and "  9, 10, 11: no temperature\n" in lines
+    missing = cycler("config", "check", file, "--json").document["protections_not_available"]
+    assert missing["B01/A1"]["9"] == ["temperature"]
+
+
 def test_a_recipe_is_checked_against_the_chambers_of_a_rack(recipe: str) -> None:
     soaks = [f"  - soak: {{chamber: {degc} degC, timeout: 3 h}}\n" for degc in (25, 40)]
     Path("warm.yaml").write_text(Path(recipe).read_text() + "".join(soaks))
@@ -320,7 +333,7 @@ SIMS = (("cyc", "cycler"), ("ch", "chamber"))
 def test_a_recipe_that_can_run_on_some_bays_only_is_fine_and_the_others_are_named(recipe: str) -> None:
     soaks = [f"  - soak: {{chamber: {degc} degC, timeout: 3 h}}\n" for degc in (25, 40)]
     Path("warm.yaml").write_text(Path(recipe).read_text() + "".join(soaks))
-    file = Path(rack(more="  - {id: B02, chamber: ch-01, positions: {A1: {channel: cyc-01/1}}}\n"))
+    file = Path(rack(more="  - {id: B02, chamber: ch-01, positions: {A1: {channel: cyc-01/1, temperature: t-01/2}}}\n"))
     devices = "".join(f'  - {{id: {name}-01, driver: sim_{kind}, resource: "sim:{name}-01"}}\n' for name, kind in SIMS)
     file.write_text(file.read_text().replace("bays:\n", f"{devices}bays:\n"))
     notes = cycler("recipe", "check", "warm.yaml", "--config", file, "--json").document["notes"]

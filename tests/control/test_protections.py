@@ -8,12 +8,15 @@ import pytest
 from machine_bench import CHANNEL, ENVELOPE, Bench, charge, compare, discharge, plan, rest, started, until
 
 from cycler.control.machine_events import StepEnded, Tripped
+from cycler.model.alarm import AlarmCode
 from cycler.recipe.plan import PlanStep
-from cycler.safety.protections import CURRENT_TOLERANCE_RATIO, PROTECTIONS, TEMPERATURE_HARD_K, timeout_s
+from cycler.safety.catalogue import CATALOGUE
+from cycler.safety.protections import CURRENT_TOLERANCE_RATIO, timeout_s
 
 AT_S = 60.0
 HOURS = until(compare("time", ">=", 36_000.0))
 CHARGING, DISCHARGING, RESTING = charge(2.0, HOURS), discharge(2.0, HOURS), rest(36_000.0)
+TEMPERATURE_HARD_K = 5.0
 TOLERANCE_A = CURRENT_TOLERANCE_RATIO * 2.0
 
 
@@ -112,7 +115,7 @@ def test_a_missing_reading_counts_for_the_trip(edge: Edge) -> None:
 
 @pytest.mark.parametrize("edge", EDGES, ids=NAMED)
 def test_two_readings_closer_together_than_the_debounce_are_not_enough(edge: Edge) -> None:
-    debounce_s = next(p.debounce_s for p in PROTECTIONS if p.code == edge.code)  # 20 trips for over-voltage here
+    debounce_s = CATALOGUE[AlarmCode(edge.code)].debounce.for_s  # 20 trips for over-voltage here
     bench = bench_with(edge, lambda _: edge.beyond(edge.limit))
     bench.run(AT_S - 1.0)
     bench.dt_s = 0.1

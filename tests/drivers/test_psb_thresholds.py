@@ -9,6 +9,7 @@ from cycler.contract.capabilities import Capabilities
 from cycler.contract.errors import DeviceFault
 from cycler.contract.order import Applied, DeviceLimits
 from cycler.recipe.lookup import LIBRARY, load_cell_type
+from cycler.safety.declaration import Input
 from cycler.safety.start_checks import position_refusals
 from sims.loop import run_virtual
 from sims.wire.ea_psb.device import PsbModel
@@ -92,14 +93,17 @@ def test_a_question_that_was_not_answered_is_named_where_limits_are_missing() ->
     run_virtual(main())
 
 
+INPUTS: frozenset[Input] = frozenset({"voltage", "current", "temperature"})
+
+
 def test_a_start_without_a_contactor_says_which_threshold_is_missing() -> None:
     can = declared({"over_voltage": "4.5 V", "over_current": "8 A"})
     assert can.watchdog is not None
     can = replace(can, watchdog=replace(can.watchdog, proven=True))  # as a proof test has shown
     cell_type = load_cell_type(LIBRARY / "cell-types" / "nmc811-21700.yaml")
-    (refusal,) = position_refusals(cell_type, can, temperature_measured=True, contactor=False)
+    (refusal,) = position_refusals(cell_type, can, INPUTS, contactor=False)
     assert "(sink_over_current was not configured and read back), and there is no contactor" in refusal.text
-    assert position_refusals(cell_type, can, temperature_measured=True, contactor=True) == []
+    assert position_refusals(cell_type, can, INPUTS, contactor=True) == []
 
 
 async def refused(bench: Bench) -> str:

@@ -18,9 +18,10 @@ devices:
   - {id: io-01, driver: sim_io, resource: "sim:io-01"}
   - {id: hi-01, driver: hioki_bt3562, resource: "serial:///dev/ttyUSB0?baud=9600"}
   - {id: mux-01, driver: sim_meter, resource: "sim:mux-01", channels: 8}
+  - {id: t-01, driver: sim_temperature, resource: "sim:t-01"}
 bays:
 """
-BAY = "  - {id: B01, contactor: io-01/DO0, positions: {A1: {channel: cyc-01/1, meter: hi-01/1}}}\n"
+BAY = "  - {id: B01, contactor: io-01/DO0, positions: {A1: {channel: cyc-01/1, meter: hi-01/1, temperature: t-01/1}}}\n"
 
 
 def rack(folder: Path, *bays: str) -> Configuration:
@@ -76,7 +77,7 @@ def test_only_a_resistance_needs_a_meter_and_one_at_its_frequency(tmp_path: Path
 
 
 def test_recipe_check_refuses_it_where_no_bay_can(tmp_path: Path) -> None:
-    bare = "  - {id: B02, contactor: io-01/DO1, positions: {A1: {channel: cyc-01/2}}}\n"
+    bare = "  - {id: B02, contactor: io-01/DO1, positions: {A1: {channel: cyc-01/2, temperature: t-01/2}}}\n"
     (tmp_path / "r.yaml").write_text(f"{HEAD}steps: [acir: {{}}]\n")
     check = ("recipe", "check", str(tmp_path / "r.yaml"), "--config", str(tmp_path / "rack.yaml"))
     rack(tmp_path, bare)
