@@ -10,13 +10,16 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+TrueRegulation = Literal["off", "cc", "cv", "cp", "cr"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supply:
     """What a bidirectional supply is told to do with its output. Magnitudes >= 0.
 
     With the output on: where `voltage_v` lies above the cell, it sources up to `source_current_a`, else it sinks up to
-    `sink_current_a`; power limits likewise; at the voltage itself it regulates CV in whichever direction is allowed.
+    `sink_current_a`; power limits and a resistance likewise; at the voltage itself it regulates CV in whichever
+    direction is allowed.
     """
 
     on: bool = False
@@ -25,6 +28,7 @@ class Supply:
     sink_current_a: float = 0.0
     source_power_w: float = float("inf")
     sink_power_w: float = float("inf")
+    sink_resistance_ohm: float = 0.0  # it sinks no more than flows through this; 0: whatever its other limits allow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,7 @@ class TerminalReading:
     voltage_v: float  # at the sense wires
     output_v: float  # at the instrument's own clamps
     current_a: float
-    regulation: Literal["off", "cc", "cv", "cp"]
+    regulation: TrueRegulation
     charged_ah: float  # what has really gone into the cell since the world began …
     discharged_ah: float  # … and come out of it
 
@@ -49,7 +53,7 @@ class Terminal(Protocol):
         """What a perfect instrument would see now."""
 
 
-REGULATIONS: tuple[Literal["off", "cc", "cv", "cp"], ...] = ("off", "cc", "cv", "cp")
+REGULATIONS: tuple[TrueRegulation, ...] = ("off", "cc", "cv", "cp", "cr")
 """What the codes of `BankReading.regulation` mean."""
 
 Column = NDArray[np.float64]

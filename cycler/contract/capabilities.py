@@ -31,7 +31,8 @@ class ChannelRange:
     voltage_noise_v: float = 0.0
     voltage_resolution_v: float
     current_resolution_a: float
-    holds_resistance: bool = False  # can regulate CR
+    resistance_ohm_min: float = 0.0  # of a CR …
+    resistance_ohm_max: float = 0.0  # … 0: it regulates none
     sub_channels: int = 1  # in parallel on the cell: each has contacts of its own, and carries its share
 
 

@@ -131,8 +131,8 @@ class StepCheck:
             )
         if channel is None:
             return
-        if phase.resistance_ohm is not None and not channel.holds_resistance:
-            self._refuse("channel", "discharges through a resistance, which the channel cannot hold")
+        if phase.resistance_ohm is not None:
+            self._resistance(phase.resistance_ohm, channel)
         channel_a = channel.charge_current_a_max if direction == "charge" else channel.discharge_current_a_max
         if least_a > channel_a:
             self._refuse("channel", f"asks for {amp(least_a)}, but the channel gives {amp(channel_a)} in {direction}")
@@ -141,6 +141,15 @@ class StepCheck:
         most_w = phase.power_w or min(most_a, channel_a) * max(phase.voltage_v, envelope.voltage_v_min)
         if most_w > channel.power_w_max:
             self._refuse("channel", f"asks for {most_w:.4g} W, but the channel gives {channel.power_w_max:.4g} W")
+
+    def _resistance(self, ohm: float, channel: ChannelRange) -> None:
+        low, high = channel.resistance_ohm_min, channel.resistance_ohm_max
+        if not high:
+            self._refuse("channel", "discharges through a resistance, which the channel cannot hold")
+        elif not low <= ohm <= high:
+            self._refuse(
+                "channel", f"discharges through {ohm:.4g} Ohm, but the channel holds {low:.4g} to {high:.4g} Ohm"
+            )
 
     def _voltages(self, variant: StepVariant, phase: PlanPhase) -> None:
         direction, envelope, channel = drive_direction(phase), self._step.envelope, self._channel

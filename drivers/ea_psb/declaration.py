@@ -1,5 +1,6 @@
 """What the supply declares of itself, from its ratings and from what commissioning found it to keep."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -55,13 +56,14 @@ def accuracy_of(settings: DeviceSettings, ratings: Ratings) -> Accuracy:
 
 def offline_facts(settings: DeviceSettings) -> OfflineFacts:
     """Its range is known where the rack file gives all three ratings, to which the device is then held. Adjustment
-    limits may narrow it: those only the device knows."""
+    limits may narrow it, and resistances have a range of their own: those only the device knows."""
     kept = expected_of(parse_options(settings))
     keeps = Keeps(protections=_protections(kept), watchdog=kept.watchdog, limit_readback=_readback(kept))
     voltage_v, current_a, power_w = settings.rated_voltage_v, settings.rated_current_a, settings.rated_power_w
     if voltage_v is None or current_a is None or power_w is None:
         return OfflineFacts(channels=(CHANNEL,), keeps=keeps)
-    ratings = Ratings(voltage_v=voltage_v, current_a=current_a, power_w=power_w)
+    resistance_ohm_max = math.inf if settings.resource.scheme.startswith("modbus") else 0.0
+    ratings = Ratings(voltage_v=voltage_v, current_a=current_a, power_w=power_w, resistance_ohm_max=resistance_ohm_max)
     return OfflineFacts(
         channels=(CHANNEL,), range=_range(ratings, Reach(), accuracy_of(settings, ratings)), keeps=keeps
     )
@@ -118,4 +120,6 @@ def _range(ratings: Ratings, reach: Reach, accuracy: Accuracy) -> ChannelRange:
         current_accuracy_a=accuracy.current_a,
         voltage_resolution_v=ratings.voltage_v / STEPS,
         current_resolution_a=ratings.current_a / STEPS,
+        resistance_ohm_min=ratings.resistance_ohm_min,
+        resistance_ohm_max=ratings.resistance_ohm_max,
     )

@@ -7,7 +7,7 @@ from cycler.contract.order import DeviceLimits, Order, Phase
 from cycler.contract.order_check import beyond_limits
 from drivers.ea_psb.connected import Connected
 from drivers.ea_psb.reach import highest
-from drivers.ea_psb.scale import FULL_SCALE, raw_at_most, real
+from drivers.ea_psb.scale import FULL_SCALE, Ratings, raw_at_least, raw_at_most, real
 from drivers.ea_psb.set_values import VOLTAGE_ROUNDING
 from drivers.ea_psb.thresholds import (
     OVER_CURRENT,
@@ -58,9 +58,23 @@ def _refusal(order: Order, connected: Connected) -> str | None:
         return f"it must open {order.dead_man_s:g} s after its host fell silent, the device's watchdog {has}"
     if phase.direction == "rest":
         return None
-    if phase.resistance_ohm is not None:
-        return "constant resistance is not driven on this device"
-    return beyond_limits(phase, limits) or _beyond_device(phase, limits, connected)
+    return (
+        _beyond_resistances(phase, connected.ratings)
+        or beyond_limits(phase, limits)
+        or _beyond_device(phase, limits, connected)
+    )
+
+
+def _beyond_resistances(phase: Phase, ratings: Ratings) -> str | None:
+    ohm, rated_ohm = phase.resistance_ohm, ratings.resistance_ohm_max
+    if ohm is None:
+        return None
+    if phase.direction == "charge" or phase.power_w is not None:
+        return "a resistance is held by a discharge, and alone"
+    if not rated_ohm:
+        return "resistance is regulated over Modbus only, by models that tell its range in registers 127 and 129"
+    span = (raw_at_least(ratings.resistance_ohm_min, rated_ohm), FULL_SCALE)
+    return _outside("resistance_ohm", ohm, rated_ohm, span, raw_at_least)
 
 
 def _beyond_device(phase: Phase, limits: DeviceLimits, connected: Connected) -> str | None:
@@ -98,7 +112,7 @@ def _outside(
     low, high = max(span[0], SMALLEST), span[1]
     if 0.0 < value <= rated and low <= rounding(value, rated) <= high:
         return None
-    whose = "" if span == (0, FULL_SCALE) else ", the adjustment limits set at the device"
+    whose = "" if span == (0, FULL_SCALE) or name == "resistance_ohm" else ", the adjustment limits set at the device"
     return f"{name} {value:g} lies outside {real(low, rated):.3g} ... {highest(high, rated):.4g}{whose}"
 
 

@@ -22,7 +22,7 @@ class ModbusInstrument:
 
     def __init__(self, device: str, link: ModbusLink, *, message_s: float, serial_port: bool) -> None:
         """`message_s`: what one message takes, its gap included. `serial_port`: control by USB may be ours."""
-        self.pace = Pace(order_time_s=20 * message_s, sweep_time_s=2 * message_s)
+        self.pace = Pace(order_time_s=24 * message_s, sweep_time_s=2 * message_s)
         self._device = device
         self._link = link
         self._not_ours = reg.NOT_OURS_ON_SERIAL_PORTS if serial_port else reg.NOT_OURS
@@ -42,8 +42,15 @@ class ModbusInstrument:
 
     async def ratings(self) -> Ratings:
         """As `Instrument` has it."""
-        voltage_v, current_a, power_w = await self._link.read(reg.RATINGS, Priority.ORDER)
-        self._ratings = Ratings(voltage_v=voltage_v, current_a=current_a, power_w=power_w)
+        voltage_v, current_a, power_w, *ends_ohm = await self._link.read(reg.RATINGS, Priority.ORDER)
+        has_resistances = all(math.isfinite(ohm) and ohm >= 0.0 for ohm in ends_ohm)
+        self._ratings = Ratings(
+            voltage_v=voltage_v,
+            current_a=current_a,
+            power_w=power_w,
+            resistance_ohm_min=min(ends_ohm) if has_resistances else 0.0,
+            resistance_ohm_max=max(ends_ohm) if has_resistances else 0.0,
+        )
         return self._ratings
 
     async def reach(self) -> Reach:
@@ -81,7 +88,15 @@ class ModbusInstrument:
 
     async def held(self) -> Held:
         """As `Instrument` has it."""
-        return Held(SetValues(*await self._link.read(reg.SET_VALUES, Priority.ORDER)))
+        sink_power, sink_current, voltage, source_current, source_power, _, sink_resistance = await self._link.read(
+            reg.SET_VALUES, Priority.ORDER
+        )
+        resists = await self.is_on(Switch.RESISTANCE_MODE)
+        return Held(
+            SetValues(
+                sink_power, sink_current, voltage, source_current, source_power, sink_resistance if resists else None
+            )
+        )
 
     async def voltage_raw(self) -> int:
         """As `Instrument` has it."""
@@ -92,8 +107,8 @@ class ModbusInstrument:
         self, setting: Setting, raw: int, priority: Priority, *, unless: Callable[[], bool] | None = None
     ) -> None:
         """As `Instrument` has it. The device says no to what it does not take: `DeviceFault`."""
-        if setting is Setting.OUTPUT:
-            await self._link.write_coil(reg.OUTPUT, bool(raw), priority, unless=unless)
+        if setting in reg.SWITCHED:
+            await self._link.write_coil(reg.SWITCHED[setting], bool(raw), priority, unless=unless)
         else:
             await self._link.write_register(reg.SETTINGS[setting], raw, priority, unless=unless)
 

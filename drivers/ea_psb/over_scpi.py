@@ -40,6 +40,7 @@ class ScpiInstrument:
 
     async def ratings(self) -> Ratings:
         """As `Instrument` has it."""
+        # No question of the guide tells which resistances it takes: over SCPI it is held to regulate none.
         voltage, current, power = await self._quantities(cmd.RATINGS)
         self._ratings = Ratings(voltage_v=voltage[0], current_a=current[0], power_w=power[0])
         return self._ratings

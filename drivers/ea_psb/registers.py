@@ -16,28 +16,30 @@ from drivers.links.modbus import Block, ExceptionCodes
 # Identity and ratings, read at connect. A text has 40 characters, padded with NUL.
 DEVICE_TYPE = Block(1, struct.Struct(">40s"))  # FF
 MAKER = Block(21, struct.Struct(">40s"))  # F
-RATINGS = Block(121, struct.Struct(">3f"))  # V: voltage, current, power
+RATINGS = Block(121, struct.Struct(">5f"))  # V: voltage, current, power, and both ends of resistance; U: which is which
 SERIAL = Block(151, struct.Struct(">40s"))  # FF
 FIRMWARE = Block(191, struct.Struct(">40s"))  # F: of the unit KE
 
 # Coils.
 REMOTE = 402  # V
 OUTPUT = 405  # V
-RESISTANCE_MODE = 409  # V: off is UIP
+RESISTANCE_MODE = 409  # V: off is UIP, on is UIR
 ACKNOWLEDGE_ALARMS = 411  # V: write only
 
 POWER_ON_OUTPUT = Block(408, struct.Struct(">H"))  # F
 POWER_ON_OUTPUT_OFF = 0xFFFF
 
-# V: the set values. Each is written alone; read together they are one group.
-SET_VALUES = Block(498, struct.Struct(">5H"))
+# V: the set values. Each is written alone; read together they are one group. 503, the resistance of the source, stays.
+SET_VALUES = Block(498, struct.Struct(">7H"))
 SETTINGS: Mapping[Setting, int] = {
     Setting.SINK_POWER: 498,
     Setting.SINK_CURRENT: 499,
     Setting.VOLTAGE: 500,
     Setting.SOURCE_CURRENT: 501,
     Setting.SOURCE_POWER: 502,
+    Setting.SINK_RESISTANCE: 504,
 }
+SWITCHED: Mapping[Setting, int] = {Setting.OUTPUT: OUTPUT, Setting.RESISTANCE_MODE: RESISTANCE_MODE}
 
 # V: the state, and voltage, current and power as measured. Two groups of different kind: two reads.
 STATE = Block(505, struct.Struct(">I"))

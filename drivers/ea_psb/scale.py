@@ -17,6 +17,8 @@ class Ratings:
     voltage_v: float
     current_a: float
     power_w: float
+    resistance_ohm_min: float = 0.0
+    resistance_ohm_max: float = 0.0  # the base of its share; 0: no resistance is regulated
 
 
 def real(raw: float, rated: float) -> float:

@@ -23,7 +23,7 @@ VOLTAGE_TOLERANCE_V = 1e-6
 Air = Callable[[float, Column, Column], Column]
 """From the time, the cells' temperatures in K and the watts in their contacts: the air around each of them, in K."""
 
-_OFF, _CC, _CV, _CP = (REGULATIONS.index(word) for word in ("off", "cc", "cv", "cp"))
+_OFF, _CC, _CV, _CP, _CR = (REGULATIONS.index(word) for word in ("off", "cc", "cv", "cp", "cr"))
 
 
 class CellBank:
@@ -253,16 +253,19 @@ class CellBank:
         """The current that each supply lets flow during the step: to its voltage at the step's end, else its limit."""
         cells, wiring = self._circuits, self._wiring
         slope_ohm, offset_v = cells.line()
-        high_a, low_a = wiring.high_a, wiring.low_a
+        high_a, low_a, resisted_a = wiring.high_a, wiring.low_a, None
+        if wiring.resistance_rows:
+            resisted_a = self._through_resistances(slope_ohm, offset_v)
+            low_a = np.maximum(low_a, resisted_a)
         if not wiring.power_rows:
-            current_a = self._newton(slope_ohm, offset_v, high_a, low_a)
+            current_a = self._newton(slope_ohm, offset_v, high_a, low_a, wiring.set_v)
         else:
-            voltage_v = cells.voltage_v
+            voltage_v, lowest_a = cells.voltage_v, low_a
             for _ in range(3):  # P / v hardly moves v: each round gains more than a decade
                 safe_v = np.maximum(voltage_v, 0.1)
                 high_a = np.minimum(wiring.high_a, wiring.high_w / safe_v)
-                low_a = np.maximum(wiring.low_a, -wiring.low_w / safe_v)
-                current_a = self._newton(slope_ohm, offset_v, high_a, low_a)
+                low_a = np.maximum(lowest_a, -wiring.low_w / safe_v)
+                current_a = self._newton(slope_ohm, offset_v, high_a, low_a, wiring.set_v)
                 polarised_v = cells.thermal_v * np.arcsinh(current_a * cells.half_inverse_i0)
                 voltage_v = offset_v + slope_ohm * current_a + polarised_v
         at_high, at_low = current_a >= high_a, current_a <= low_a
@@ -270,18 +273,28 @@ class CellBank:
         regulating = ~(at_high | at_low)
         limited_by_power = (at_high & (high_a < wiring.high_a)) | (at_low & (low_a > wiring.low_a))
         regulation = np.where(limited_by_power, _CP, _CC)
+        if resisted_a is not None:
+            regulation[at_low & (low_a == resisted_a)] = _CR
         regulation[regulating | (current_a == 0)] = _CV  # held by its voltage, if need be in vain
         if wiring.misled:
             regulation[wiring.starved & ~regulating] = _CV
         regulation[~wiring.on] = _OFF
         self._regulation = regulation
-        self._is_regulating = bool(wiring.power_rows or wiring.misled or regulating.any())
+        self._is_regulating = bool(wiring.power_rows or wiring.resistance_rows or wiring.misled or regulating.any())
         cells.set_currents(current_a)
 
-    def _newton(self, slope_ohm: Column, offset_v: Column, high_a: Column, low_a: Column) -> Column:
+    def _through_resistances(self, slope_ohm: Column, offset_v: Column) -> Column:
+        """The currents that flow out of the cells through the supplies that are one; minus infinity elsewhere."""
+        ohm = self._wiring.low_ohm
+        nothing_a = np.zeros_like(ohm)
+        # The cell and the resistance in a ring: what is left over for the set voltage is 0.
+        current_a = self._newton(slope_ohm + ohm, offset_v, nothing_a, np.full_like(ohm, -np.inf), nothing_a)
+        return np.where(ohm > 0, current_a, -np.inf)
+
+    def _newton(self, slope_ohm: Column, offset_v: Column, high_a: Column, low_a: Column, set_v: Column) -> Column:
         """The currents at which the cells end at their set voltages, each kept within its limits."""
         thermal_v, half_inverse_i0 = self._circuits.thermal_v, self._circuits.half_inverse_i0
-        gap_v = offset_v - self._wiring.set_v
+        gap_v = offset_v - set_v
         gradient_ohm = thermal_v * half_inverse_i0
         current_a: Column = np.minimum(np.maximum(self._circuits.current_a, low_a), high_a)
         for _ in range(NEWTON_ROUNDS_MAX):

@@ -6,13 +6,14 @@ with the voltage, and the cell comes to rest on one of the steps or at the edge 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from sims.cells.wiring import LEAD_DROP_V_MAX
-from sims.terminal import Supply
+from sims.terminal import Supply, TrueRegulation
 
 SAFE_V = 0.1  # power limits divide by no less
 SAME_A, SAME_V = 1e-9, 1e-9
+RESISTED_V = 1e-3  # so much may the cell have moved since what flows through a resistance was shared out
 
 
 class Edge(NamedTuple):
@@ -45,7 +46,9 @@ class Lead:
         supply, at_v = self.supply, max(abs(cell_v), SAFE_V)
         source_a = min(supply.source_current_a, supply.source_power_w / at_v)
         sink_a = min(supply.sink_current_a, supply.sink_power_w / at_v)
-        set_v = supply.voltage_v
+        set_v, seen_v = supply.voltage_v, cell_v if self.seen_v is None else self.seen_v
+        if supply.sink_resistance_ohm:
+            sink_a = min(sink_a, max(seen_v, 0.0) / supply.sink_resistance_ohm)
         if self.seen_v is not None:
             if self.seen_v < set_v:  # it pushes in vain, as far as its output goes …
                 return set_v + LEAD_DROP_V_MAX, source_a, 0.0
@@ -55,7 +58,7 @@ class Lead:
             sink_a = min(sink_a, max(cell_v, 0.0) / self.contact_ohm)
         return set_v, source_a, sink_a
 
-    def regulation(self, cell_v: float) -> Literal["off", "cc", "cv", "cp"]:
+    def regulation(self, cell_v: float) -> TrueRegulation:
         """What its instrument shows."""
         if not self.supply.on:
             return "off"
@@ -69,7 +72,10 @@ class Lead:
             return "cv"
         if given_a >= most_a - SAME_A:
             return "cc"
-        return "cp" if given_a >= most_w / max(abs(cell_v), SAFE_V) - SAME_A else "cv"
+        if given_a >= most_w / max(abs(cell_v), SAFE_V) - SAME_A:
+            return "cp"
+        through_ohm = self.supply.sink_resistance_ohm if self.flows_a < 0 else 0.0
+        return "cr" if through_ohm and cell_v - given_a * through_ohm <= RESISTED_V else "cv"
 
 
 class Leads:

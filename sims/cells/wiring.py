@@ -53,7 +53,9 @@ class Wiring:
         self.on = np.zeros(n, bool)
         self.set_v, self.high_a, self.low_a = np.zeros((3, n))
         self.high_w, self.low_w = np.full((2, n), np.inf)
+        self.low_ohm = np.zeros(n)  # what a sinking supply is no less than; 0: it is no resistance
         self.power_rows: set[int] = set()  # where a power limit can bind at all
+        self.resistance_rows: set[int] = set()
         self.misled: set[int] = set()  # where bounds follow from what the sense wires tell, or from a bad contact
         self.starved = np.zeros(n, bool)  # where a contact lets less current pass than the supply would give
         self._supplies = [Supply()] * n
@@ -129,6 +131,8 @@ class Wiring:
                 set_v, low_a = set_v + LEAD_DROP_V_MAX, 0.0
             else:  # … or pulls in vain
                 set_v, high_a = 0.0, 0.0
+                if supply.sink_resistance_ohm:
+                    low_a = min(low_a, self._seen_v(sense, now_s, cells_v) / supply.sink_resistance_ohm)
             self._bound(row, set_v, high_a, low_a)
 
     def poles(self, now_s: float, cells_v: Column, current_a: Column) -> tuple[Column, Column, Column]:
@@ -181,6 +185,10 @@ class Wiring:
                 or supply.sink_power_w < supply.sink_current_a * CELL_V_MAX
             ),
         )
+        # Its sense wires tell the supply what flows through it: only on the own cell is that the cell's voltage.
+        resists = is_connected and supply.sink_resistance_ohm > 0 and self._sign[row] > 0 and row not in self._senses
+        self.low_ohm[row] = supply.sink_resistance_ohm if resists else 0.0
+        self._mark(self.resistance_rows, row, resists)
         drop_v = max(supply.source_current_a, supply.sink_current_a) * self.contact_ohm[row]
         self._mark(self.misled, row, is_connected and (row in self._senses or drop_v > LEAD_DROP_V_MAX))
 
@@ -206,6 +214,9 @@ class Wiring:
 
 def refuse_impossible(supply: Supply) -> None:
     """Raises `ValueError` for one that cannot be."""
-    limits = (supply.source_current_a, supply.sink_current_a, supply.source_power_w, supply.sink_power_w)
+    limits = (
+        supply.source_current_a, supply.sink_current_a, supply.source_power_w, supply.sink_power_w,
+        supply.sink_resistance_ohm,
+    )  # fmt: skip
     if not (all(limit >= 0 for limit in limits) and abs(supply.voltage_v) < np.inf):
         raise ValueError(f"no supply can do this: {supply}")

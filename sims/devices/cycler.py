@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 RATED_VOLTAGE_V = 5.0
 RATED_CURRENT_A = 15.0
+RESISTANCE_OHM_MIN, RESISTANCE_OHM_MAX = 0.001, 1000.0
 ACCURACY_RATIO = 0.0002
 PERFECT_RESOLUTION = 1e-6  # V and A
 PHASES_MAX = 8
@@ -237,6 +238,8 @@ def _capabilities(settings: DeviceSettings, *, ideal_world: bool) -> tuple[Capab
             voltage_noise_v=0.0 if perfect else VOLTAGE_NOISE_RATIO * voltage_v,
             voltage_resolution_v=PERFECT_RESOLUTION if perfect else voltage_v / CONVERTER_COUNTS,
             current_resolution_a=PERFECT_RESOLUTION if perfect else 2.0 * current_a / CONVERTER_COUNTS,
+            resistance_ohm_min=RESISTANCE_OHM_MIN,
+            resistance_ohm_max=RESISTANCE_OHM_MAX,
         ),
         bipolar_sense=True,
         autonomous=autonomous,

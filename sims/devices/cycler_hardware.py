@@ -222,7 +222,14 @@ class CyclerHardware:
             current_a = max(0.0, self._metrology.true_current_a(row, phase.current_a))
             return Supply(on=True, voltage_v=voltage_v, source_current_a=current_a, source_power_w=power_w)
         current_a = max(0.0, -self._metrology.true_current_a(row, -phase.current_a))
-        return Supply(on=True, voltage_v=voltage_v, sink_current_a=current_a, sink_power_w=power_w)
+        resistance_ohm = phase.resistance_ohm or 0.0
+        return Supply(
+            on=True,
+            voltage_v=voltage_v,
+            sink_current_a=current_a,
+            sink_power_w=power_w,
+            sink_resistance_ohm=resistance_ohm,
+        )
 
     @staticmethod
     def _is_on(channel: _Channel) -> bool:

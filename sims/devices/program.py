@@ -29,9 +29,13 @@ def _achieve_phase(phase: Phase, capabilities: Capabilities) -> Phase:
         _check_end(end, phase, capabilities)
     if phase.direction == "rest":
         return Phase(direction="rest", ends=phase.ends)
-    if phase.resistance_ohm is not None:
-        raise ValueError("it holds no resistance")
     limits = capabilities.range
+    if phase.resistance_ohm is not None:
+        if phase.direction == "charge":
+            raise ValueError("it charges at no resistance")
+        if phase.power_w is not None:
+            raise ValueError("it holds a power or a resistance, not both")
+        _check_within("resistance", phase.resistance_ohm, limits.resistance_ohm_min, limits.resistance_ohm_max, "Ohm")
     current_a_max = limits.charge_current_a_max if phase.direction == "charge" else limits.discharge_current_a_max
     _check_within("current", phase.current_a, 0.0, current_a_max, "A")
     _check_within("voltage", phase.voltage_v, limits.voltage_v_min, limits.voltage_v_max, "V")

@@ -13,7 +13,7 @@ import numpy as np
 from cycler.model.world import WorldDeclaration
 from sims.chamber import Chamber
 from sims.faults import Faults
-from sims.terminal import REGULATIONS, BankReading, Column, Supply, TerminalReading
+from sims.terminal import REGULATIONS, BankReading, Column, Supply, TerminalReading, TrueRegulation
 
 SLOPE_V_PER_C = 0.01  # 1 A moves a cell by 10 mV in a second
 RESISTANCE_OHM = 0.02
@@ -39,14 +39,13 @@ class BenchCell:
     def measure(self) -> TerminalReading:
         """What a perfect instrument would see now."""
         self._advance()
-        limit_a = self.limit_a(self.supply, self._ocv_v)
         current_a = self._current_a()
         voltage_v = self._ocv_v + current_a * RESISTANCE_OHM
         return TerminalReading(
             voltage_v=voltage_v,
             output_v=voltage_v,
             current_a=current_a,
-            regulation="off" if not self.supply.on else "cc" if limit_a != 0.0 and current_a == limit_a else "cv",
+            regulation=self._regulation(current_a),
             charged_ah=self._charged_c / 3600.0,
             discharged_ah=self._discharged_c / 3600.0,
         )
@@ -61,16 +60,25 @@ class BenchCell:
         return self.limit_a(self.supply, cell_v)
 
     @staticmethod
-    def limit_a(supply: Supply, cell_v: float) -> float:
-        """What the supply gives to a cell of this voltage as long as its own voltage is not reached."""
+    def limit_a(supply: Supply, cell_v: float, inner_ohm: float = 0.0) -> float:
+        """What the supply gives to a cell of this open-circuit voltage as long as its own voltage is not reached."""
         if not supply.on or supply.voltage_v == cell_v:
             return 0.0
         if supply.voltage_v > cell_v:
             return min(supply.source_current_a, supply.source_power_w / max(cell_v, 1e-9))
-        return -min(supply.sink_current_a, supply.sink_power_w / max(cell_v, 1e-9))
+        through_a = cell_v / (supply.sink_resistance_ohm + inner_ohm) if supply.sink_resistance_ohm else math.inf
+        return -min(supply.sink_current_a, supply.sink_power_w / max(cell_v, 1e-9), through_a)
+
+    def _regulation(self, current_a: float) -> TrueRegulation:
+        limit_a = self.limit_a(self.supply, self._ocv_v, RESISTANCE_OHM)
+        if not self.supply.on:
+            return "off"
+        if limit_a == 0.0 or current_a != limit_a:
+            return "cv"
+        return "cr" if self.supply.sink_resistance_ohm and -self.supply.sink_current_a < limit_a < 0.0 else "cc"
 
     def _current_a(self) -> float:
-        limit_a = self.limit_a(self.supply, self._ocv_v)
+        limit_a = self.limit_a(self.supply, self._ocv_v, RESISTANCE_OHM)
         to_voltage_a = (self.supply.voltage_v - self._ocv_v) / RESISTANCE_OHM
         return limit_a if abs(limit_a) <= abs(to_voltage_a) else to_voltage_a
 
@@ -78,7 +86,7 @@ class BenchCell:
         now_s = asyncio.get_running_loop().time()
         left_s = now_s - (now_s if self._now_s is None else self._now_s)
         self._now_s = now_s
-        limit_a = self.limit_a(self.supply, self._ocv_v)
+        limit_a = self.limit_a(self.supply, self._ocv_v, RESISTANCE_OHM)
         if limit_a == 0.0 or left_s == 0.0:
             return
         # Constant current until the resistor's drop reaches the set voltage …

@@ -91,6 +91,35 @@ def test_a_bay_that_is_too_weak_is_refused_and_one_of_several_is_noted() -> None
     assert "note: bay B01: its cells (2) reach" in answer.out
 
 
+@pytest.mark.parametrize(
+    ("device", "refused"),
+    [
+        ('driver: sim_cycler, resource: "sim:c-01"', None),
+        ('driver: ea_psb, resource: "modbus-tcp://127.0.0.1:1502"', None),
+        ('driver: ea_psb, resource: "scpi-tcp://127.0.0.1:1502"', "which the channel cannot hold"),
+        (
+            'driver: keysight_bt2200, resource: "scpi-tcp://127.0.0.1:1502", channels: 101..102',
+            "which the channel cannot",
+        ),
+    ],
+    ids=["simulated", "psb over modbus", "psb over scpi", "bt2200"],
+)
+def test_a_resistance_is_refused_on_channels_that_hold_none(device: str, refused: str | None) -> None:
+    rated = "rated: {voltage: 6 V, current: 12 A, power: 60 W}"
+    entry = f"{{id: c-01, {device}, {rated}, accuracy: {{voltage: 1 mV, current: 5 mA}}}}"
+    text = RACK.replace('{id: c-01, driver: sim_cycler, resource: "sim:c-01"}', entry)
+    one_position = [line for line in text.splitlines() if not line.startswith(("      A2", "      A3"))]
+    Path("rack.yaml").write_text(
+        "\n".join(one_position).replace("c-01/1", "c-01/101" if "bt2200" in device else "c-01/1")
+    )
+    drive = "discharge: {resistance: 1.5 Ohm, until: [voltage <= 2.8 V], fail: [capacity > 115 %, time > 6 h]}"
+    Path("cr.yaml").write_text(f"recipe: cr\nversion: 1.0.0\ncell_type: nmc811-21700\nsteps:\n  - {drive}\n")
+    answer = cycler("recipe", "check", "cr.yaml", "--config", "rack.yaml", "--json")
+    assert answer.exit_code == (2 if refused else 0)
+    if refused:
+        assert any(refused in error["message"] and error["step"] == "1" for error in answer.errors)
+
+
 def test_a_contradiction_is_refused_and_a_doubt_is_a_warning() -> None:
     Path("never.yaml").write_text(
         SHORT_RECIPE.replace("capacity > 10 %, voltage > 4.1 V", "time > 30 s, voltage > 4.1 V, capacity > 10 %")

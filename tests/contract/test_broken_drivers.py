@@ -58,6 +58,10 @@ CYCLERS: Table = {
         (broken.SwitchesOnBeforeItSetsTheCurrent, SimCyclerSubject, "start of a charge"),
         (broken.SwitchesOnBeforeItSetsTheCurrent, PsbSubject, "start of a discharge"),
     ],
+    "test_after_every_write_about_a_resistance_the_output_is_inside_the_old_and_the_new_envelope": [
+        (broken.LeavesTheResistanceBeforeItIsHeldAgain, SimCyclerSubject, "lower resistance"),
+        (broken.LeavesTheResistanceBeforeItIsHeldAgain, PsbSubject, "start of a discharge through a resistance"),
+    ],
     "test_a_wire_cut_after_any_write_leaves_the_cell_inside_its_limits": [
         (broken.SwitchesOnBeforeItSetsTheCurrent, AutonomousSubject, "start of a charge"),
         (broken.CallsLostOrdersApplied, SimCyclerSubject, "more current"),
@@ -133,6 +137,10 @@ CYCLERS: Table = {
     ],
     "test_a_rest_opens_the_relay": [
         (broken.RestsAtZeroCurrent, SimCyclerSubject),
+    ],
+    "test_what_flows_through_a_resistance_follows_the_voltage_up_to_the_current_of_the_order": [
+        (broken.HoldsACurrentInstead, SimCyclerSubject),
+        (broken.HoldsACurrentInstead, PsbSubject),
     ],
     "test_what_is_achieved_is_never_more_than_what_was_ordered": [
         (broken.RoundsUp, SimCyclerSubject),

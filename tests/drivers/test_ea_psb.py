@@ -9,7 +9,21 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from psb_bench import HOST, MODBUS, ONE, PORT, REST, SCPI, Bench, charge, discharge, driver_for, psb_bench
+from psb_bench import (
+    HOST,
+    MODBUS,
+    MODBUS_RESOURCE,
+    ONE,
+    PORT,
+    REST,
+    SCPI,
+    SCPI_RESOURCE,
+    Bench,
+    charge,
+    discharge,
+    driver_for,
+    psb_bench,
+)
 
 from cycler.contract.capabilities import Watchdog
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
@@ -420,11 +434,79 @@ def test_constant_power_is_held_by_the_power_limit() -> None:
     run_virtual(main())
 
 
+def test_a_resistance_is_held_in_resistance_mode_which_the_next_order_leaves_with_both_currents_closed() -> None:
+    async def main() -> None:
+        async with psb_bench() as bench:
+            await bench.must(discharge(), 1)
+            applied = await bench.must(discharge(resistance_ohm=2.4), 2)
+            reading = await bench.reading()
+            assert bench.device.resistance_mode
+            assert applied.phases[0].resistance_ohm == pytest.approx(2.4, abs=1e-3)
+            assert (reading.order_id, reading.regulation) == (2, "cr")
+            assert reading.current_a == pytest.approx(-reading.voltage_v / 2.4, abs=0.002)
+            await bench.must(charge(), 3)
+            await asyncio.sleep(0.1)
+            assert not bench.device.resistance_mode
+            assert (await bench.reading()).current_a == pytest.approx(5.0, abs=0.002)
+            modes = [bool(supply.sink_resistance_ohm) for supply in bench.cell.supplies]
+            switched = [place for place, (before, after) in enumerate(itertools.pairwise(modes), 1) if before != after]
+            assert len(switched) == 2
+            for place in switched:
+                supply = bench.cell.supplies[place]
+                assert (supply.source_current_a, supply.sink_current_a) == (0.0, 0.0)
+
+    run_virtual(main())
+
+
+def test_a_resistance_that_does_not_read_back_is_no_order() -> None:
+    async def main() -> None:
+        async with psb_bench() as bench:
+            bench.device.write_resistance_mode = lambda *_: None  # type: ignore[method-assign]
+            answer = await bench.order(discharge(resistance_ohm=2.4))
+            assert isinstance(answer, DeviceFault)
+            assert "its set values are" in answer.detail
+            assert bench.cell.supply.sink_current_a == 0.0
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_the_range_of_its_resistances_is_declared_whichever_end_comes_first(swapped: bool) -> None:
+    async def main() -> None:
+        model = PsbModel()
+        if swapped:
+            ends = tuple(reversed(model.resistance_ohm))
+            model = type("Swapped", (PsbModel,), {"resistance_ohm": ends})()
+        async with psb_bench(commissioned=False, model=model) as bench:
+            await bench.driver.connect()
+            able = bench.driver.capabilities.range
+            assert (able.resistance_ohm_min, able.resistance_ohm_max) == pytest.approx((0.04, 20.0))
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("resource", "has_mode"), [(MODBUS_RESOURCE, False), (SCPI_RESOURCE, True)], ids=["model without", "scpi"]
+)
+def test_where_its_resistances_are_not_known_it_declares_none_and_refuses_them(resource: str, has_mode: bool) -> None:
+    async def main() -> None:
+        async with psb_bench(model=PsbModel(has_resistance_mode=has_mode), resource=resource) as bench:
+            assert bench.driver.capabilities.range.resistance_ohm_max == 0.0
+            answer = await bench.order(discharge(resistance_ohm=2.4))
+            assert isinstance(answer, DeviceFault)
+            assert "resistance is regulated over Modbus only, by models that tell its range" in answer.detail
+            assert not bench.cell.supply.on
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize(
     ("order", "says"),
     [
         (Order(order_id=3, phases=(charge(), discharge())), "it has 2 phases, this device holds 1"),
-        (Order(order_id=3, phases=(discharge(resistance_ohm=1.0),)), "constant resistance is not driven"),
+        (Order(order_id=3, phases=(charge(resistance_ohm=1.0),)), "a resistance is held by a discharge, and alone"),
+        (Order(order_id=3, phases=(discharge(resistance_ohm=0.03),)), "resistance_ohm 0.03 lies outside 0.04"),
+        (Order(order_id=3, phases=(discharge(resistance_ohm=21.0),)), "resistance_ohm 21 lies outside 0.0404 ... 20"),
         (Order(order_id=3, phases=(charge(voltage_v=11.0),)), "voltage_v 11 lies outside"),
         (Order(order_id=3, phases=(charge(voltage_v=math.nan),)), "voltage_v nan lies outside"),
         (Order(order_id=3, phases=(charge(current_a=15.1),)), "current_a 15.1 lies outside"),

@@ -1,7 +1,7 @@
 """From phases to set values, and the writes between two of them."""
 
 import math
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +21,7 @@ from drivers.ea_psb.set_values import (
     stages,
 )
 
-RATINGS = Ratings(voltage_v=10.0, current_a=15.0, power_w=150.0)
+RATINGS = Ratings(voltage_v=10.0, current_a=15.0, power_w=150.0, resistance_ohm_min=0.04, resistance_ohm_max=20.0)
 SET_MAX = 0xD0E5
 
 shares = st.floats(1e-3, 1.0)
@@ -33,9 +33,11 @@ phases = st.builds(
     shares,
     shares,
     st.none() | shares,
+) | st.builds(
+    lambda current_a, ohm: discharge(current_a=current_a * 15.0, resistance_ohm=ohm), shares, st.floats(0.04, 20.0)
 )
 targets = phases.map(lambda phase: set_values_for(phase, RATINGS, Reach(), power_w_max=None))
-anything = st.builds(SetValues, *[st.integers(0, SET_MAX)] * 5)
+anything = st.builds(SetValues, *[st.integers(0, SET_MAX)] * 5, st.none() | st.integers(0, SET_MAX))
 
 
 @given(raw=st.integers(0, FULL_SCALE // 2).map(lambda half: 2 * half), rated=st.floats(0.1, 2000.0))
@@ -48,6 +50,7 @@ def test_rounding_never_leaves_what_was_ordered(phase) -> None:
     held = achieved(phase, set_values_for(phase, RATINGS, Reach(), power_w_max=None), RATINGS)
     assert held.current_a <= phase.current_a
     assert phase.power_w is None or held.power_w <= phase.power_w
+    assert phase.resistance_ohm is None or held.resistance_ohm >= phase.resistance_ohm
     assert held.voltage_v <= phase.voltage_v if phase.direction == "charge" else held.voltage_v >= phase.voltage_v
     assert math.isclose(held.voltage_v, phase.voltage_v, abs_tol=10.0 / 26214)
 
@@ -64,12 +67,19 @@ def currents_reach(values: SetValues) -> tuple[float, float]:
     return values.sink_current, values.source_current
 
 
+def resists(values: SetValues, envelope: SetValues) -> bool:
+    """Whether no more flows through the one than through the other."""
+    at_least = envelope.sink_resistance
+    return at_least is None or (values.sink_resistance is not None and values.sink_resistance >= at_least)
+
+
 def is_within(values: SetValues, envelope: SetValues) -> bool:
     """Whether nothing that `values` allow the output lies outside `envelope`."""
     (sink, source), (sink_max, source_max) = currents_reach(values), currents_reach(envelope)
-    return (
+    return bool(
         sink <= sink_max
         and source <= source_max
+        and (sink == 0 or resists(values, envelope))
         and (sink == 0 or (values.voltage >= envelope.voltage and values.sink_power <= envelope.sink_power))
         and (source == 0 or (values.voltage <= envelope.voltage and values.source_power <= envelope.source_power))
     )
@@ -135,11 +145,18 @@ def test_a_smaller_current_is_one_write() -> None:
     assert stages(before, then, output_on=True, cell_raw=0) == [[Write(Setting.SOURCE_CURRENT, then.source_current)]]
 
 
+@given(values=anything, held=st.none() | st.integers(0, SET_MAX))
+def test_a_resistance_confirms_in_its_mode_only(values: SetValues, held: int | None) -> None:
+    wanted = values.sink_resistance
+    near = wanted is held if wanted is None or held is None else abs(wanted - held) <= 1
+    assert Held(replace(values, sink_resistance=held)).confirms(values) is near
+
+
 @given(values=anything, place=st.integers(0, 4), by=st.integers(-3, 3))
 def test_one_count_of_rounding_confirms_and_current_from_nothing_does_not(
     values: SetValues, place: int, by: int
 ) -> None:
-    counts = list(astuple(values))
+    counts = list(astuple(values))  # the resistance, last, is left as it is
     wanted = counts[place]
     counts[place] = max(0, wanted + by)
     assert Held(SetValues(*counts)).confirms(values) is (abs(counts[place] - wanted) <= (1 if wanted else 0))

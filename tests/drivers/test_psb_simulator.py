@@ -211,7 +211,7 @@ def test_what_is_refused_is_refused_by_its_code(request_hex: str, code: int) -> 
 
 def test_the_set_values_are_one_group() -> None:
     def test(device: PsbDevice) -> None:
-        assert ask(device, "03 01 f2 00 07") == "03 0e cc cc 00 00 00 00 00 00 cc cc 00 00 00 00"
+        assert ask(device, "03 01 f2 00 07") == "03 0e cc cc 00 00 00 00 00 00 cc cc 00 69 00 69"
 
     on_a_device(test)
 

@@ -125,6 +125,12 @@ class WritesTheCurrentBeforeTheVoltage(Wrapped):
         return await self.good.apply(orders)
 
 
+class LeavesTheResistanceBeforeItIsHeldAgain(Wrapped):
+    async def apply(self, orders: Orders) -> Answers:
+        await self.good.apply({channel: with_phases(order, resistance_ohm=None) for channel, order in orders.items()})
+        return await self.good.apply(orders)
+
+
 class SwitchesOnBeforeItSetsTheCurrent(Wrapped):
     async def apply(self, orders: Orders) -> Answers:
         for channel, order in orders.items():
@@ -272,6 +278,15 @@ class RoundsUp(Wrapped):
                 for channel, order in orders.items()
             }
         )
+
+
+class HoldsACurrentInstead(Wrapped):
+    async def apply(self, orders: Orders) -> Answers:
+        answers = await self.good.apply({channel: with_phases(o, resistance_ohm=None) for channel, o in orders.items()})
+        return {
+            channel: replace(answer, phases=orders[channel].phases) if isinstance(answer, Applied) else answer
+            for channel, answer in answers.items()
+        }
 
 
 class RestsAtZeroCurrent(Wrapped):

@@ -49,14 +49,17 @@ class Capacitor:
             if away_v > 0
             else (-supply.sink_current_a, -supply.sink_power_w)
         )
-        current_a = min(limit_a, power_w / voltage_v, key=abs) if supply.on and away_v and voltage_v > 0 else 0.0
+        through_a = -voltage_v / supply.sink_resistance_ohm if supply.sink_resistance_ohm and away_v < 0 else limit_a
+        flows = supply.on and away_v and voltage_v > 0
+        current_a = min(limit_a, power_w / voltage_v, through_a, key=abs) if flows else 0.0
         seconds = self._loop.time() - self._at_s
         self._at_s += seconds
         moved_v = current_a * seconds / self._capacitance_f
         if current_a and abs(moved_v) >= abs(away_v):
             moved_v, current_a = away_v, 0.0
         self.voltage_v += moved_v
-        regulation = "off" if not supply.on else "cv" if not current_a else "cc" if current_a == limit_a else "cp"
+        by = {through_a: "cr", power_w / voltage_v: "cp", limit_a: "cc", 0.0: "cv"}
+        regulation = by.get(current_a, "cv") if supply.on else "off"
         return TerminalReading(
             voltage_v=self.voltage_v,
             output_v=self.voltage_v,

@@ -19,7 +19,8 @@ CHANNEL = ChannelRange(
     voltage_noise_v=0.001,
     voltage_resolution_v=0.001,
     current_resolution_a=0.001,
-    holds_resistance=True,
+    resistance_ohm_min=0.3,
+    resistance_ohm_max=500.0,
 )
 """A 10 V, 15 A supply, good to 0.1 % of its voltage and 0.2 % of its current."""
 

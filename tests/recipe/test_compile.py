@@ -196,7 +196,7 @@ def test_another_cell_type_is_refused() -> None:
 def test_a_channel_that_holds_no_resistance_refuses_cr() -> None:
     cr = f"discharge: {{resistance: 1 Ohm, until: [voltage <= 2.8 V], fail: [{BOUNDS}]}}"
     with pytest.raises(InvalidFile, match="which the channel cannot hold"):
-        plan(cr, channel=replace(CHANNEL, holds_resistance=False))
+        plan(cr, channel=replace(CHANNEL, resistance_ohm_min=0.0, resistance_ohm_max=0.0))
 
 
 def test_a_recipe_may_have_ten_thousand_steps_and_no_more() -> None:

@@ -63,6 +63,7 @@ def discharge(values: str, until: str, fail: str = BOUNDS) -> str:
         (charge("current: C/2, voltage: 4.2 V", "current <= C/20, energy > -1 Wh"), "not-positive", "magnitude"),
         (charge("current: 80 mA, voltage: 4.2 V", "capacity >= 1 %"), "accuracy", "asks for 80 mA: less than 3 times"),
         (charge("current: C/2, voltage: 4.2 V", "current <= 80 mA"), "accuracy", "80 mA: less than 3 times"),
+        (discharge("resistance: 280 mOhm", "voltage <= 2.8 V"), "channel", "but the channel holds 0.3 to 500 Ohm"),
         (discharge("resistance: 40 Ohm", "voltage <= 2.8 V"), "accuracy", "62.5 mA: less than 3 times"),
         (charge("current: C/2, voltage: 4.2 V", "voltage >= 4.195 V"), "separation", "cannot tell from it"),
         ("dcir: {current: 3C}", "current", "asks for 15 A, but nmc811-21700 takes 10 A"),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sims.cells.bank import CellBank
 from sims.cells.circuit import CellPhysics
 from sims.cells.tables import CircuitTable, OcvTable, circuit_table, ocv_table
-from sims.terminal import Supply
+from sims.cells.wiring import OpenSense
+from sims.terminal import REGULATIONS, Supply
 
 NMC = ocv_table("ocv_nmc811_graphite")
 CIRCUIT = circuit_table("ecm_nmc811_graphite")
@@ -263,6 +264,60 @@ def test_constant_power_is_kept_while_the_voltage_moves() -> None:
     now = one.measure_row(0)
     assert now.regulation == "cp"
     assert now.voltage_v * now.current_a == pytest.approx(-5.0, rel=1e-4)
+
+
+def through(ohm: float, current_a: float = 10.0, voltage_v: float = 2.5) -> Supply:
+    return Supply(on=True, voltage_v=voltage_v, sink_current_a=current_a, sink_resistance_ohm=ohm)
+
+
+def test_through_a_resistance_flows_what_the_voltage_at_the_sense_wires_drives() -> None:
+    one = bank(cell(soc=0.9, contact_ohm=0.02))
+    one.drive(0, through(1.5))
+    for at_s in steps(one, HOUR_S, 60.0):
+        now = one.measure_row(0)
+        assert now.regulation == "cr"
+        assert now.current_a == pytest.approx(-now.voltage_v / 1.5, rel=1e-4)
+        one.advance(at_s)
+    assert one.measure_row(0).discharged_ah == pytest.approx(3.7 / 1.5, rel=0.05)
+
+
+def test_a_resistance_ends_at_the_current_of_the_supply_and_at_its_voltage() -> None:
+    full = bank(cell(soc=0.9))
+    full.drive(0, through(0.5, current_a=5.0))
+    assert (full.measure_row(0).current_a, full.measure_row(0).regulation) == (-5.0, "cc")
+    empty = bank(cell(soc=0.05))
+    empty.drive(0, through(0.8, voltage_v=3.0))
+    for at_s in steps(empty, HOUR_S):
+        empty.advance(at_s)
+        assert empty.measure_row(0).voltage_v > 2.999
+    last = empty.measure_row(0)
+    assert last.regulation == "cv" and -3.0 / 0.8 < last.current_a < 0.0
+
+
+def test_a_power_and_a_resistance_hold_whichever_lets_less_flow() -> None:
+    pair = bank(cell(soc=0.5), cell(soc=0.5))
+    pair.drive(0, Supply(on=True, voltage_v=2.5, sink_current_a=10, sink_power_w=2.0, sink_resistance_ohm=1.0))
+    pair.drive(1, Supply(on=True, voltage_v=2.5, sink_current_a=10, sink_power_w=50.0, sink_resistance_ohm=2.0))
+    now = pair.measure()
+    assert [REGULATIONS[code] for code in now.regulation] == ["cp", "cr"]
+    assert now.current_a * now.voltage_v == pytest.approx([-2.0, -(float(now.voltage_v[1]) ** 2) / 2.0], rel=1e-4)
+
+
+def test_a_resistance_is_none_to_a_cell_that_is_the_wrong_way_round_or_gone() -> None:
+    pair = bank(cell(soc=0.5), None)
+    pair.reverse(0)
+    for row in (0, 1):
+        pair.drive(row, through(1.0))
+    pair.advance(60.0)
+    assert pair.measure().current_a.tolist() == [0.0, 0.0]
+
+
+def test_a_floating_sense_wire_tells_the_resistance_what_flows() -> None:
+    one = bank(cell(soc=0.5))
+    one.set_sense(0, OpenSense(from_s=0.0, voltage_v=3.0))
+    one.drive(0, through(2.0))
+    one.advance(1.0)
+    assert one.measure_row(0).current_a == pytest.approx(-1.5)
 
 
 def test_a_power_limit_that_cannot_bind_changes_nothing() -> None:

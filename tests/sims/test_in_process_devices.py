@@ -147,7 +147,9 @@ def test_the_dead_man_of_an_order_stands_in_for_the_watchdog() -> None:
         (ending(CHARGE, "voltage_v", "<=", 3.0),),
         (ending(CHARGE, "current_a", ">=", 0.5),),
         (ending(Phase(direction="rest"), "voltage_v", ">=", 3.0),),
-        (Phase(direction="discharge", current_a=1.0, voltage_v=2.8, resistance_ohm=3.0),),
+        (Phase(direction="charge", current_a=1.0, voltage_v=4.2, resistance_ohm=3.0),),
+        (Phase(direction="discharge", current_a=1.0, voltage_v=2.8, resistance_ohm=0.0),),
+        (Phase(direction="discharge", current_a=1.0, voltage_v=2.8, resistance_ohm=3.0, power_w=2.0),),
         (Phase(direction="charge", current_a=1.0, voltage_v=4.2, power_w=1e6),),
     ],
 )

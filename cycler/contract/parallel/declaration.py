@@ -23,7 +23,8 @@ def joined_range(ranges: Sequence[ChannelRange], parts: int) -> ChannelRange:
         voltage_noise_v=max(each.voltage_noise_v for each in ranges),
         voltage_resolution_v=max(each.voltage_resolution_v for each in ranges),
         current_resolution_a=parts * max(each.current_resolution_a for each in ranges),
-        holds_resistance=all(each.holds_resistance for each in ranges),
+        resistance_ohm_min=max(each.resistance_ohm_min for each in ranges) / parts,
+        resistance_ohm_max=min(each.resistance_ohm_max for each in ranges) / parts,
         sub_channels=parts * max(each.sub_channels for each in ranges),
     )
 

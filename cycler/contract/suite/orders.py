@@ -18,6 +18,7 @@ from cycler.contract.suite.scenario import (
     commissioned,
     discharge,
     first,
+    holds_resistances,
     live,
     rest,
     slack_a,
@@ -89,6 +90,27 @@ class OrderPromises(CyclerPromises):
             if driver.capabilities.rest == "relay-open":
                 assert not output.closed
             assert (await driver.read())[-1][channel].order_id == 2
+            await driver.aclose()
+
+        subject.run(scenario())
+
+    def test_what_flows_through_a_resistance_follows_the_voltage_up_to_the_current_of_the_order(self) -> None:
+        """Where the device declares that it holds resistances; else it refuses, and says so before."""
+        subject = self.make_subject()
+
+        async def scenario() -> None:
+            driver, cell = await commissioned(subject, self.cell), self.cell
+            channel, ohm = first(driver), 1.1 * cell.resistance_ohm
+            order = discharge(1, current_a=cell.current_a, voltage_v=cell.voltage_v_min, resistance_ohm=ohm)
+            answer = (await driver.apply({channel: order}))[channel]
+            if not holds_resistances(driver, cell):
+                assert isinstance(answer, DeviceError)
+                assert not subject.output(channel).closed
+            else:
+                assert isinstance(answer, Applied)
+                self._check_achieved(order, answer)
+                await self._check_resistance(subject, driver, ohm)
+            await driver.make_safe([channel])
             await driver.aclose()
 
         subject.run(scenario())
@@ -221,10 +243,25 @@ class OrderPromises(CyclerPromises):
         for ordered, achieved in zip(order.phases, answer.phases, strict=True):
             assert achieved.direction == ordered.direction
             assert 0.0 < achieved.current_a <= ordered.current_a
+            if ordered.resistance_ohm is not None:
+                assert achieved.resistance_ohm is not None
+                assert ordered.resistance_ohm <= achieved.resistance_ohm <= 1.01 * ordered.resistance_ohm
             if ordered.direction == "charge":
                 assert achieved.voltage_v <= ordered.voltage_v
             else:
                 assert achieved.voltage_v >= ordered.voltage_v
+
+    async def _check_resistance(self, subject: CyclerSubject, driver: CyclerDriver, ohm: float) -> None:
+        channel, cell = first(driver), self.cell
+        for start_v in (cell.voltage_v_mid, cell.voltage_v_min + 0.3, cell.voltage_v_max):
+            subject.place(channel, start_v)
+            await live(driver, driver.capabilities.start_delay_s + 0.5)
+            reading = (await driver.read())[-1][channel]
+            through_a = reading.voltage_v / ohm
+            for current_a in (subject.output(channel).current_a, reading.current_a):
+                assert -current_a == pytest.approx(min(through_a, cell.current_a), abs=slack_a(driver))
+            if driver.capabilities.regulation_reported:
+                assert reading.regulation == ("cr" if through_a < cell.current_a else "cc")
 
     async def _check_phases(self, subject: CyclerSubject, driver: CyclerDriver) -> None:
         channel = first(driver)

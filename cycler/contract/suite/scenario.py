@@ -29,6 +29,11 @@ class ProofCell:
     def voltage_v_mid(self) -> float:
         return (self.voltage_v_min + self.voltage_v_max) / 2.0
 
+    @property
+    def resistance_ohm(self) -> float:
+        """Through which its current flows at half of its voltage."""
+        return self.voltage_v_mid / self.current_a
+
 
 class CyclerPromises:
     """What each family of promises builds on. The subclass of a driver's author says how a subject is made."""
@@ -54,9 +59,9 @@ def charge(order_id: int, *, current_a: float, voltage_v: float) -> Order:
     return Order(order_id=order_id, phases=(phase,))
 
 
-def discharge(order_id: int, *, current_a: float, voltage_v: float) -> Order:
+def discharge(order_id: int, *, current_a: float, voltage_v: float, resistance_ohm: float | None = None) -> Order:
     """A whole order of one phase."""
-    phase = Phase(direction="discharge", current_a=current_a, voltage_v=voltage_v)
+    phase = Phase(direction="discharge", current_a=current_a, voltage_v=voltage_v, resistance_ohm=resistance_ohm)
     return Order(order_id=order_id, phases=(phase,))
 
 
@@ -120,6 +125,12 @@ def slack_v(driver: CyclerDriver) -> float:
     """How far a voltage may be off without anybody being to blame."""
     limits = driver.capabilities.range
     return 2.0 * limits.voltage_accuracy_v + limits.voltage_resolution_v + 6.0 * limits.voltage_noise_v
+
+
+def holds_resistances(driver: CyclerDriver, cell: ProofCell) -> bool:
+    """Whether it regulates such as the cell is discharged through."""
+    able = driver.capabilities.range
+    return able.resistance_ohm_min <= 0.5 * cell.resistance_ohm <= 4.0 * cell.resistance_ohm <= able.resistance_ohm_max
 
 
 async def commissioned(subject: CyclerSubject, cell: ProofCell) -> CyclerDriver:

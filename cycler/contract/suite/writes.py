@@ -19,6 +19,7 @@ from cycler.contract.suite.scenario import (
     commissioned,
     discharge,
     first,
+    holds_resistances,
     pass_silently,
     rest,
     slack_a,
@@ -73,7 +74,29 @@ def changes(cell: ProofCell) -> Mapping[str, Change]:
     }
 
 
+def resistance_changes(cell: ProofCell) -> Mapping[str, Change]:
+    """Those that a device meets as well that holds resistances."""
+    ohm, low_v = cell.resistance_ohm, cell.voltage_v_min
+    full, less, out, weak_out, back = (
+        discharge(1, current_a=cell.current_a, voltage_v=low_v, resistance_ohm=1.1 * ohm),
+        discharge(2, current_a=0.5 * cell.current_a, voltage_v=low_v + 0.1, resistance_ohm=4.0 * ohm),
+        discharge(3, current_a=cell.current_a, voltage_v=low_v),
+        discharge(4, current_a=0.2 * cell.current_a, voltage_v=low_v),
+        charge(5, current_a=cell.current_a, voltage_v=cell.voltage_v_max),
+    )
+    return {
+        "start of a discharge through a resistance": Change(old=None, new=full),
+        "higher resistance": Change(old=full, new=less),
+        "lower resistance": Change(old=less, new=full),
+        "current to resistance": Change(old=weak_out, new=full),
+        "resistance to current": Change(old=less, new=out),
+        "charge to resistance": Change(old=back, new=less),
+        "resistance to charge": Change(old=full, new=back),
+    }
+
+
 CHANGES = tuple(changes(ProofCell()))
+RESISTANCE_CHANGES = tuple(resistance_changes(ProofCell()))
 
 
 class WritePromises(CyclerPromises):
@@ -86,26 +109,43 @@ class WritePromises(CyclerPromises):
 
         async def scenario() -> None:
             driver = await commissioned(subject, self.cell)
-            channel = first(driver)
-            seen: list[list[float]] = []
-
-            def look() -> None:
-                seen.append(subject.characteristic(channel, cells_v))
-
-            change = changes(self.cell)[name]
-            cells_v = self._cells_v(driver)
-            await _bring(driver, change.old)
-            await asyncio.sleep(SETTLE_S)
-            look()
-            subject.watch(look)
-            await _bring(driver, change.new)
-            await asyncio.sleep(SETTLE_S)
-            look()
-            self._check_between(seen, cells_v, slack_a(driver))
-            await driver.make_safe([channel])
+            await self._check_writes(subject, driver, changes(self.cell)[name])
             await driver.aclose()
 
         subject.run(scenario())
+
+    @pytest.mark.parametrize("name", RESISTANCE_CHANGES)
+    def test_after_every_write_about_a_resistance_the_output_is_inside_the_old_and_the_new_envelope(
+        self, name: str
+    ) -> None:
+        """Only for devices that hold resistances; the others refuse them."""
+        subject = self.make_subject()
+
+        async def scenario() -> None:
+            driver = await commissioned(subject, self.cell)
+            if holds_resistances(driver, self.cell):
+                await self._check_writes(subject, driver, resistance_changes(self.cell)[name])
+            await driver.aclose()
+
+        subject.run(scenario())
+
+    async def _check_writes(self, subject: CyclerSubject, driver: CyclerDriver, change: Change) -> None:
+        channel = first(driver)
+        seen: list[list[float]] = []
+
+        def look() -> None:
+            seen.append(subject.characteristic(channel, cells_v))
+
+        cells_v = self._cells_v(driver)
+        await _bring(driver, change.old)
+        await asyncio.sleep(SETTLE_S)
+        look()
+        subject.watch(look)
+        await _bring(driver, change.new)
+        await asyncio.sleep(SETTLE_S)
+        look()
+        self._check_between(seen, cells_v, slack_a(driver))
+        await driver.make_safe([channel])
 
     @pytest.mark.parametrize("name", CHANGES)
     def test_a_wire_cut_after_any_write_leaves_the_cell_inside_its_limits(self, name: str) -> None:

@@ -1,7 +1,7 @@
 """The instrument itself: set values, rules, alarms and watchdog. It knows no wire and no cell.
 
-Source of the rules: the maker's programming guide "ModBus & SCPI", revision 24. Not simulated: resistance regulation
-(its set values are kept, the output ignores them), supervision events, master/slave, the function generator.
+Source of the rules: the maker's programming guide "ModBus & SCPI", revision 24. Not simulated: the resistance of the
+source (its set value is kept, the output ignores it), supervision events, master/slave, the function generator.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Literal
 
 from sims.faults import Faults
-from sims.terminal import Supply, Terminal
+from sims.terminal import Supply, Terminal, TrueRegulation
 
 FULL_SCALE = 0xCCCC  # 100 % of the rated value in every register
 SET_RAW_MAX = 0xD0E5  # 102 %
@@ -41,6 +41,8 @@ class SetValue(IntEnum):
     SOURCE_RESISTANCE = 5
     SINK_RESISTANCE = 6
 
+
+RESISTANCES = (SetValue.SOURCE_RESISTANCE, SetValue.SINK_RESISTANCE)
 
 Alarm = Literal["OVP", "OCP", "OPP", "OT", "PF"]
 ALARM_BITS: dict[Alarm, int] = {"OVP": 16, "OCP": 17, "OPP": 18, "OT": 19, "PF": 21}
@@ -77,10 +79,23 @@ class PsbModel:
     rated_voltage_v: float = 10.0
     rated_current_a: float = 15.0
     rated_power_w: float = 150.0
+    has_resistance_mode: bool = True
     steps: int = 26214  # the resolution of set and actual values over 0-100 %
     threshold_raw_max: int = THRESHOLD_RAW_MAX  # 0xD2F1, 103 %, on some
     power_fail_hold_s: float = 0.0  # from the return of the power until its alarm can be acknowledged; 12 s on a 10000
     reports_remote: bool = True  # bit 11 of the state word: documents and recorded frames disagree
+
+    @property
+    def resistance_ohm(self) -> tuple[float, float]:
+        """The least and the most; 0 and 0 where it regulates none. Chosen freely: type plates say it, the guide not."""
+        nominal_ohm = self.rated_voltage_v / self.rated_current_a if self.has_resistance_mode else 0.0
+        return 0.06 * nominal_ohm, 30.0 * nominal_ohm
+
+    @property
+    def resistance_raw_min(self) -> int:
+        """The lowest count of a resistance."""
+        least_ohm, most_ohm = self.resistance_ohm
+        return round(FULL_SCALE * least_ohm / most_ohm) if most_ohm else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +131,7 @@ class Actual:
     current_raw: int
     power_raw: int
     sinks: bool
-    regulation: Literal["off", "cc", "cv", "cp"]
+    regulation: TrueRegulation
 
 
 class PsbDevice:
@@ -140,8 +155,7 @@ class PsbDevice:
         self.owner: Interface | None = None
         self.local = False  # somebody has locked the front panel to "local"
         self.resistance_mode = False
-        self.set_raw = [0, 0, 0, 0, FULL_SCALE, 0, 0]
-        self.set_raw[SetValue.SINK_POWER] = FULL_SCALE
+        self.set_raw = [FULL_SCALE, 0, 0, 0, FULL_SCALE, self.model.resistance_raw_min, self.model.resistance_raw_min]
         self.limit_raw = [SET_RAW_MAX, 0, SET_RAW_MAX, 0, SET_RAW_MAX, SET_RAW_MAX, 0, 0, SET_RAW_MAX, 0]
         self.thresholds: dict[Protection, int] = dict.fromkeys(
             ("OVP", "OCP", "OPP", "sink OCP", "sink OPP"), self.model.threshold_raw_max
@@ -214,6 +228,8 @@ class PsbDevice:
     def write_set_value(self, which: SetValue, raw: int, interface: Interface) -> None:
         """Takes effect a short, undefined time later; reads back at once."""
         self.require_control(interface)
+        if which in RESISTANCES and (not self.model.has_resistance_mode or raw < self.model.resistance_raw_min):
+            raise Refused("range")
         bounds = [(side, self.limit_raw[at]) for at, (value, side) in LIMITS.items() if value is which]
         if raw > SET_RAW_MAX or any(raw > limit if side == "high" else raw < limit for side, limit in bounds):
             raise Refused("range")
@@ -222,6 +238,14 @@ class PsbDevice:
         if self.faults.strikes("two-masters"):
             self._contested.setdefault(which, self.set_raw[which])
         self.set_raw[which] = raw
+        self._take_effect_later()
+
+    def write_resistance_mode(self, on: bool, interface: Interface) -> None:
+        """UIR instead of UIP: the resistances count. Takes effect with the set values."""
+        self.require_control(interface)
+        if on and not self.model.has_resistance_mode:
+            raise Refused("not-now")
+        self.resistance_mode = on
         self._take_effect_later()
 
     def write_limit(self, at: int, raw: int, interface: Interface) -> None:
@@ -412,6 +436,7 @@ class PsbDevice:
             sink_current_a=_away_from_zero(model.rated_current_a * ratio[SetValue.SINK_CURRENT], offset_a),
             source_power_w=model.rated_power_w * ratio[SetValue.SOURCE_POWER],
             sink_power_w=model.rated_power_w * ratio[SetValue.SINK_POWER],
+            sink_resistance_ohm=model.resistance_ohm[1] * ratio[SetValue.SINK_RESISTANCE] * self.resistance_mode,
         )
 
     def _raw(self, ratio: float) -> int:

@@ -21,7 +21,7 @@ NOT_NOW, CRC_ERROR, ACCESS_DENIED, IS_LOCAL = 4, 5, 7, 0x17
 
 _REASONS = {"local": IS_LOCAL, "not-in-control": ACCESS_DENIED, "range": ILLEGAL_VALUE, "not-now": NOT_NOW}
 _WORDS = struct.Struct(">HH")
-_STATE_REGULATION = {"off": 0, "cv": 0, "cc": 2, "cp": 3}
+_STATE_REGULATION = {"off": 0, "cv": 0, "cr": 1, "cc": 2, "cp": 3}
 _TEXT_WORDS = 20
 
 
@@ -224,10 +224,8 @@ def _actual(device: PsbDevice) -> bytes:
 
 def _ratings(device: PsbDevice) -> bytes:
     model = device.model
-    resistance_ohm = model.rated_voltage_v / model.rated_current_a
-    return struct.pack(
-        ">5f", model.rated_voltage_v, model.rated_current_a, model.rated_power_w, 30 * resistance_ohm, 0.0
-    )
+    least_ohm, most_ohm = model.resistance_ohm
+    return struct.pack(">5f", model.rated_voltage_v, model.rated_current_a, model.rated_power_w, most_ohm, least_ohm)
 
 
 def _write_set_value(device: PsbDevice, interface: Interface, at: int, value: int) -> None:
@@ -262,8 +260,7 @@ def _write_remote(device: PsbDevice, interface: Interface, on: bool) -> None:
 
 
 def _write_mode(device: PsbDevice, interface: Interface, on: bool) -> None:
-    device.require_control(interface)
-    device.resistance_mode = on
+    device.write_resistance_mode(on, interface)
 
 
 def _acknowledge(device: PsbDevice, interface: Interface, on: bool) -> None:

@@ -272,7 +272,7 @@ def _operation(device: PsbDevice) -> int:
     value = device.shut_off << 4 | device.host_fell_silent << 7
     if device.energised:
         actual = device.measure()
-        value |= 1 << {"cv": 8, "off": 8, "cc": 9, "cp": 10}[actual.regulation] | actual.sinks << 12
+        value |= 1 << {"cv": 8, "off": 8, "cc": 9, "cp": 10, "cr": 11}[actual.regulation] | actual.sinks << 12
     return value
 
 
@@ -285,8 +285,7 @@ def _output(device: PsbDevice, interface: Interface, text: str) -> None:
 
 
 def _resistance_mode(device: PsbDevice, interface: Interface, text: str) -> None:
-    device.require_control(interface)
-    device.resistance_mode = _choice("UIR", "UIP")(text)
+    device.write_resistance_mode(_choice("UIR", "UIP")(text), interface)
 
 
 _COMMANDS: dict[str, Command] = {
