@@ -1,6 +1,6 @@
 """Where the cells of a rack stand, and what is wired to them: channels, sensors, contactors, chambers."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +74,14 @@ class Fixtures:
                 for bank, row in behind:
                     bank.set_path(row, closed=False)
 
+    def watch(self, told: Callable[[PositionId, bool], None]) -> None:
+        """`told` hears when a supply that is on begins to reach the cell of a position, and when that ends."""
+        at: dict[CellBank, dict[int, PositionId]] = {}
+        for name, place in self._at.items():
+            at.setdefault(place.bank, {})[place.row] = name
+        for bank, names in at.items():
+            bank.watch(_Watched(bank, names, told).look)
+
     def at(self, position: PositionId) -> Place:
         """Raises `KeyError` for a position that the rack does not have."""
         return self._at[position]
@@ -99,6 +107,26 @@ class Fixtures:
     def behind(self, device: str, line: str) -> Sequence[Place]:
         """The cells whose path this contactor carries; none, if the line is something else."""
         return self._behind.get(ChannelRef(device=device, channel=line), ())
+
+
+class _Watched:
+    """One bank, with what was last told of it."""
+
+    def __init__(
+        self, bank: CellBank, names: Mapping[int, PositionId], told: Callable[[PositionId, bool], None]
+    ) -> None:
+        self._bank = bank
+        self._names = names
+        self._told = told
+        self._on = {row for row in names if bank.is_energised(row)}
+
+    def look(self, row: int) -> None:
+        """Something was set there."""
+        on = self._bank.is_energised(row)
+        if on is (row in self._on):
+            return
+        (self._on.add if on else self._on.remove)(row)
+        self._told(self._names[row], on)
 
 
 def _wired(rack: Rack) -> Collection[list[tuple[PositionId, tuple[ChannelRef, ...]]]]:

@@ -127,6 +127,10 @@ class SimulatedWorld:
                     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
                     raise OSError(f"{device.device}: cannot listen at {device.resource.text}: {reason}") from error
 
+    def watch_outputs(self, told: Callable[[PositionId, bool, float], None]) -> None:
+        """`told` hears of each position that is energised from now on or no longer, and when, in s of the world."""
+        self._fixtures.watch(lambda position, on: told(position, on, self.loop.time()))
+
     async def aclose(self) -> None:
         """Stop them, last first. Idempotent."""
         while self._running:

@@ -38,14 +38,21 @@ class Failure(Exception):
 
 
 @contextmanager
-def explained(*, as_json: bool = False) -> Iterator[None]:
-    """Turns what may go wrong in a command into a message and an exit code."""
+def explained(*, as_json: bool = False, store: bool = True) -> Iterator[None]:
+    """Turns what may go wrong in a command into a message and an exit code. `store`: whether it may touch one, which
+    costs a third of a second of imports."""
     from cycler.contract.errors import DeviceError, LinkError  # noqa: PLC0415 (help must not wait for it)
     from cycler.recipe.problems import InvalidFile  # noqa: PLC0415
-    from cycler.record.journal import JournalFailed  # noqa: PLC0415
-    from cycler.record.schema import JournalUnusable  # noqa: PLC0415
     from cycler.service.refusal import Refused  # noqa: PLC0415
     from cycler.service.wiring import NotInstalled  # noqa: PLC0415
+
+    of_store: tuple[type[Exception], ...] = ()
+    if store:
+        from cycler.record.journal import JournalFailed  # noqa: PLC0415
+        from cycler.record.schema import JournalUnusable  # noqa: PLC0415
+
+        of_store = (JournalFailed, JournalUnusable)
+    failures: tuple[type[Exception], ...] = (DeviceError, *of_store, NotInstalled, ValueError, OSError)
 
     try:
         yield
@@ -60,12 +67,11 @@ def explained(*, as_json: bool = False) -> Iterator[None]:
         raise _ended_by(Failure(INTERRUPTED, "interrupted", "interrupted"), as_json=as_json) from None
     except BrokenPipeError:
         raise  # whoever read our output has gone: there is nobody to tell
-    except (DeviceError, JournalFailed, JournalUnusable, NotInstalled, ValueError, OSError) as error:
+    except failures as error:
         codes: list[tuple[type[BaseException], int, str]] = [
             (LinkError, UNREACHABLE, "unreachable"),
             (DeviceError, FAILED, "device"),
-            (JournalFailed, FAILED, "journal"),
-            (JournalUnusable, FAILED, "journal"),
+            *((kind, FAILED, "journal") for kind in of_store),
             (NotInstalled, WRONG_USE, "not-installed"),
             (ValueError, WRONG_USE, "value"),
             (OSError, FAILED, "system"),

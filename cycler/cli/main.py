@@ -12,6 +12,7 @@ from cycler.cli.demo import demo
 from cycler.cli.drivers import app as drivers
 from cycler.cli.errors import TRACEBACK, WRONG_USE, ending_in_order, explain_bug, run_and_explain
 from cycler.cli.recipe import app as recipe
+from cycler.cli.safe_off import safe_off
 from cycler.cli.sim import sim
 from cycler.cli.simulate import simulate
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command("demo")(demo)
 app.command("simulate")(simulate)
 app.command("sim")(sim)
+app.command("safe-off")(safe_off)
 app.add_typer(recipe, name="recipe")
 app.add_typer(config, name="config")
 app.add_typer(drivers, name="drivers")

@@ -9,12 +9,13 @@ import typer
 from cycler.cli.errors import explained, stopped_by_sigterm
 
 
-def sim(
+def sim(  # noqa: PLR0917 (typer gives them by name)
     config: Annotated[Path, typer.Option(help="The rack file.")],
     world: Annotated[Path | None, typer.Option(help="The world file.")] = None,
     cell_type: Annotated[str | None, typer.Option(help="What stands where the world file says nothing.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Goes before the world file's own.")] = None,
     speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Simulated seconds in a real one.")] = 1.0,
+    outputs: Annotated[bool, typer.Option("--outputs", help="Say when each output closes and opens.")] = False,
 ) -> None:
     """Start a rack's simulated instruments, each at its own loopback address, and run until Ctrl-C or SIGTERM."""
     with explained(), stopped_by_sigterm():
@@ -26,4 +27,4 @@ def sim(
             sys.stdout.flush()
 
         quiet_logs()
-        serve_instruments(config, world, cell_type=cell_type, seed=seed, speed=speed, say=say)
+        serve_instruments(config, world, cell_type=cell_type, seed=seed, speed=speed, outputs=outputs, say=say)

@@ -52,5 +52,8 @@ class World(Protocol):
     async def start(self) -> None:
         """Start every simulated instrument, each at the address that its resource names."""
 
+    def watch_outputs(self, told: Callable[[str, bool, float], None]) -> None:
+        """`told` hears of each position whose cell is energised from now on or no longer, and when, in s."""
+
     async def aclose(self) -> None:
         """Stop them."""

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from cycler.contract.plugin import DeviceSettings
 from cycler.contract.sweep import ChannelId
 from cycler.model.rack import Rack
 from cycler.recipe.problems import Problem
 from cycler.service.device_trust import DeviceTrust
+
+RUNTIME: Final = Path("/run/cycler")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,7 @@ class Configuration:
     store: Path | None
     file: Path
     content_hash: str
+    runtime: Path = RUNTIME  # where the service's sockets and its list of what may run on lie
     not_yet: tuple[Problem, ...] = ()
 
     def channels_of(self, device: str) -> tuple[ChannelId, ...]:

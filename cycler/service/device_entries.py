@@ -75,7 +75,7 @@ def _device(
     )
     try:
         driver = load_driver(driver_name)
-        kind, facts = _facts(driver, settings)
+        kind, facts = _facts(driver, settings, builds=reading.builds_devices)
     except NotInstalled as error:
         entry.refuse("driver", "not-installed", str(error))
         return None
@@ -111,7 +111,7 @@ def _options(entry: Fields) -> dict[str, str]:
     return options
 
 
-def _facts(driver: Driver, settings: DeviceSettings) -> tuple[DeviceKind, OfflineFacts]:
+def _facts(driver: Driver, settings: DeviceSettings, *, builds: bool) -> tuple[DeviceKind, OfflineFacts]:
     """What the driver says of these settings. Raises `MistakeError` and `MapError`."""
     if settings.resource.scheme not in driver.schemes:
         message = f"{settings.device}: its driver does not open {settings.resource.scheme} addresses"
@@ -119,7 +119,7 @@ def _facts(driver: Driver, settings: DeviceSettings) -> tuple[DeviceKind, Offlin
     try:
         kind = driver.kind_of(settings)
         facts = OfflineFacts() if driver.offline is None else driver.offline(settings)
-        if not settings.resource.in_process:  # a simulated device would want its world
+        if builds and not settings.resource.in_process:  # a simulated device would want its world
             driver.opens(settings, Surroundings(utcnow=utcnow))
         return kind, facts
     except MapError:

@@ -25,9 +25,13 @@ def serve_instruments(
     cell_type: str | None,
     seed: int | None,
     speed: float,
+    outputs: bool,
     say: Callable[[str], None],
 ) -> None:
     """Says `<device> <resource>` for each instrument and then `ready`; runs until interrupted.
+
+    With `outputs` it goes on to say `output <position> closed <s>` and `... opened <s>`, in simulated seconds since it
+    began: when a supply that is on reached a cell, by the simulated wiring and not by what an instrument shows.
 
     Raises `InvalidFile`, and `ValueError` for addresses that are not on loopback or cannot be had.
     """
@@ -35,7 +39,7 @@ def serve_instruments(
     _refuse_outside(configuration)
     declaration = declared_world(configuration, world, cell_type=cell_type, seed=seed)
     opened = open_world(configuration, declaration, wire="loopback", speed=speed)
-    opened.run(_serve(configuration, opened, say))
+    opened.run(_serve(configuration, opened, outputs, say))
 
 
 def declared_world(
@@ -51,12 +55,17 @@ def declared_world(
     return load_world(world, configuration.rack, cell_type=default, seed=seed)
 
 
-async def _serve(configuration: Configuration, world: World, say: Callable[[str], None]) -> None:
+async def _serve(configuration: Configuration, world: World, outputs: bool, say: Callable[[str], None]) -> None:
+    def moved(position: str, on: bool, at_s: float) -> None:
+        say(f"output {position} {'closed' if on else 'opened'} {at_s:.3f}")
+
     try:
         await world.start()
         for device in configuration.devices:
             if not device.settings.resource.in_process:
                 say(f"{device.settings.device} {device.settings.resource.text}")
+        if outputs:
+            world.watch_outputs(moved)
         say("ready")
         await asyncio.Event().wait()
     finally:

@@ -10,20 +10,23 @@ from cycler.recipe.problems import InvalidFile, Problems
 from cycler.recipe.yaml_nodes import load_file
 from cycler.service.abuse import missing_interlocks
 from cycler.service.bay_entries import read_bays
-from cycler.service.configuration import Configuration
+from cycler.service.configuration import RUNTIME, Configuration
 from cycler.service.device_entries import read_devices
 from cycler.service.interlock_entries import read_interlocks
 from cycler.service.rack_reading import RackReading
 
-ELSEWHERE = ("scada", "hmi", "users", "calibration", "runtime", "resume")
+ELSEWHERE = ("scada", "hmi", "users", "calibration", "resume")
 """Keys of other processes, or of none yet; whoever needs one reads it."""
 
 
-def load_configuration(path: Path) -> Configuration:
-    """Raises `InvalidFile` with everything that is wrong."""
+def load_configuration(path: Path, *, builds_devices: bool = True) -> Configuration:
+    """Raises `InvalidFile` with everything that is wrong.
+
+    `builds_devices`: each is built once to see whether it can be, which may import what only that device needs.
+    """
     root = load_file(path)
     problems = Problems(str(path))
-    reading = RackReading(problems)
+    reading = RackReading(problems, builds_devices=builds_devices)
     fields = Fields(root, problems, owner="a rack file")
     head = fields.mapping("rack", owner="`rack`", required=True)
     rack_id = head.take("id", as_title, required=True) if head else None
@@ -44,6 +47,10 @@ def load_configuration(path: Path) -> Configuration:
     power = fields.quantity("power_limit", "W")
     if power is not None:
         reading.defer(fields.line("power_limit"), "power_limit", "take it out to run without")
+    runtime = fields.mapping("runtime", owner="`runtime`")
+    runtime_path = runtime.text("path", required=True) if runtime else None
+    if runtime:
+        runtime.close()
     for key in ELSEWHERE:
         fields.know(key)
     fields.close()
@@ -63,6 +70,7 @@ def load_configuration(path: Path) -> Configuration:
         ),
         devices=devices,
         store=None if store_path is None else path.parent / store_path,
+        runtime=RUNTIME if runtime_path is None else path.parent / runtime_path,
         file=path,
         content_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
         not_yet=tuple(reading.not_yet),

@@ -35,6 +35,7 @@ class RackReading:
     """`devices` has None for an entry that was itself refused: references to it are not refused once more."""
 
     problems: Problems
+    builds_devices: bool = True
     devices: dict[str, ListedDevice | None] = field(default_factory=dict)
     not_yet: list[Problem] = field(default_factory=list)
 

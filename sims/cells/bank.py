@@ -56,23 +56,28 @@ class CellBank:
         self._regulation = np.zeros(n, np.intp)
         self._is_regulating = False
         self._is_unsettled = False  # a supply or a path has changed at this instant
+        self._moved: Callable[[int], None] | None = None
 
     def __len__(self) -> int:
         """How many rows."""
         return len(self._wiring)
+
+    def watch(self, moved: Callable[[int], None]) -> None:
+        """`moved` is told the row of each supply and path that was set, whether or not that changed anything."""
+        self._moved = moved
 
     # what an instrument does and sees
 
     def drive(self, row: int, supply: Supply) -> None:
         """Takes effect at the present instant. Raises `ValueError` for a supply that cannot be."""
         if self._wiring.drive(row, supply):
-            self._is_unsettled = True
+            self._change(row)
 
     def drive_lead(self, row: int, lead: int, supply: Supply) -> None:
         """As `drive`, for one of several supplies on a cell."""
         assert self._shared is not None  # noqa: S101 (there are leads where a bank was made with some)
         if self._shared.drive_lead(row, lead, supply):
-            self._is_unsettled = True
+            self._change(row)
 
     def measure(self) -> BankReading:
         """All rows at the present instant."""
@@ -112,18 +117,18 @@ class CellBank:
     def set_path(self, row: int, *, closed: bool) -> None:
         """Close or open the contactor between the supply and the cell; the sense wires stay connected."""
         self._wiring.set_contactor(row, closed=closed)
-        self._is_unsettled = True
+        self._change(row)
 
     def break_path(self, row: int, *, broken: bool) -> None:
         """One more gap in the current path, whatever the contactor does, or one less."""
         self._wiring.break_path(row, broken=broken)
-        self._is_unsettled = True
+        self._change(row)
 
     def break_lead(self, row: int, *, broken: bool) -> None:
         """One more gap between the cell and the last of several supplies, or one less."""
         assert self._shared is not None  # noqa: S101
         self._shared.break_lead(row, broken=broken)
-        self._is_unsettled = True
+        self._change(row)
 
     def contact_ohm(self, row: int) -> float:
         """Of the current path, supply to cell and back."""
@@ -212,6 +217,11 @@ class CellBank:
             self._now_s = to_s if step_s == left_s else self._now_s + step_s
 
     # the machinery
+
+    def _change(self, row: int) -> None:
+        self._is_unsettled = True
+        if self._moved is not None:
+            self._moved(row)
 
     def _breathe(self) -> None:
         if self._air is not None:
