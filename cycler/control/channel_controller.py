@@ -79,6 +79,10 @@ class Beside(Protocol):
         """Whether an output may be switched on now."""
 
 
+OnTrip = Callable[["ChannelController", AlarmCode, str], None]
+"""Hears of a protection that has ended a cell's run, and what it says."""
+
+
 class ChannelController:
     """Runs one cell. All calls are ordinary ones, made by the device loop or the rack, and none of them waits."""
 
@@ -95,6 +99,7 @@ class ChannelController:
         handle: int,
         utcnow: Callable[[], datetime],
         on_closed: Callable[[], None],
+        on_trip: OnTrip,
         beside: Beside | None = None,
         turns: Turns | None = None,
         meters: Meters | None = None,
@@ -116,6 +121,7 @@ class ChannelController:
         self._handle = handle
         self._utcnow = utcnow
         self._on_closed = on_closed
+        self._on_trip = on_trip
         self._beside = beside
         self._turns = turns
         self._meters = meters
@@ -184,6 +190,7 @@ class ChannelController:
                         self._beside.on_held()
                 case Tripped(code=code, text=text):
                     self.record("protection.tripped", code=str(code.value), text=text)
+                    self._on_trip(self, code, text)
                 case RunOver():
                     self._withheld = None
                     commands.append(Off(channel=self.channel))

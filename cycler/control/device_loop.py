@@ -1,6 +1,7 @@
 """One cycler, swept on its beat for as long as the rack runs."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import inf
 
@@ -15,6 +16,7 @@ from cycler.control.channel_controller import ChannelController
 from cycler.control.machine_events import RunEnd
 from cycler.control.outbox import Command, Off, Outbox
 from cycler.control.patience import Patience
+from cycler.control.pre_trip import READINGS_KEPT
 from cycler.control.standing import CALM_SWEEP_S
 from cycler.control.standstill import Standstill
 from cycler.control.step_machine import KEPT, NOTHING
@@ -43,15 +45,20 @@ class DeviceLoop:
         sweep_s: float,
         offset_s: float,
         on_off_failed: Callable[[str, frozenset[ChannelId], DeviceError], None],
+        on_opened: Callable[[str], None],
     ) -> None:
-        """`offset_s` staggers the device against others; `on_off_failed` takes the next path for outputs not open."""
+        """`offset_s` staggers the device against others; `on_off_failed` takes the next path for outputs not open, and
+        `on_opened` hears when they are seen open after all."""
         self.device = device
         self.driver = driver
         self.sweep_s = sweep_s
         self.last: Sweep | None = None
+        self.recent: deque[Sweep] = deque(maxlen=READINGS_KEPT)  # the last one last
         self.patience = Patience(device, sweep_s=sweep_s)
         self._offset_s = offset_s
-        self._on_off_failed = on_off_failed
+        self._next_path = on_off_failed
+        self._on_opened = on_opened
+        self._not_open: frozenset[ChannelId] = frozenset()  # for these the next path has been taken
         self._controllers: list[ChannelController] = []
         self._hurried: set[ChannelController] = set()  # whose machines want the next reading soon
         self._alert: set[ChannelController] = set()  # … or at least with the usual beat
@@ -64,7 +71,7 @@ class DeviceLoop:
             driver,
             recorder,
             on_applied=self._on_applied,
-            on_off_failed=lambda channels, error: on_off_failed(device, channels, error),
+            on_off_failed=self._on_off_failed,
         )
         self._beat = Beat(period_s=sweep_s, fast_s=sweep_s, offset_s=offset_s)
 
@@ -104,9 +111,9 @@ class DeviceLoop:
             try:
                 await self.driver.make_safe(energised)
             except DeviceError as error:
-                self._on_off_failed(self.device, energised, error)
+                self._on_off_failed(energised, error)
                 raise
-        self.unopened = frozenset()
+        self.unopened = self._not_open = frozenset()
         await self.driver.commission()
         self._outbox.clear()
         capabilities = self.driver.capabilities
@@ -146,7 +153,7 @@ class DeviceLoop:
             self.unopened = frozenset(channel for channel in channels if self.may_be_energised([channel]))
             failed = channels - self._outbox.unconfirmed  # of those the next path has been taken
             if failed:
-                self._on_off_failed(self.device, failed, error)
+                self._on_off_failed(failed, error)
 
     async def _sweep(self) -> None:
         while True:
@@ -165,6 +172,7 @@ class DeviceLoop:
 
     def _take(self, sweep: Sweep) -> None:
         self.last = sweep
+        self.recent.append(sweep)
         self.patience.heard_s = sweep.taken_s
         ended = False
         for controller in self._controllers:
@@ -193,10 +201,17 @@ class DeviceLoop:
             self._controllers = [controller for controller in self._controllers if not controller.closed]
             self._alert.intersection_update(self._controllers)
         is_closing = self._open_strays(sweep)
+        if self._not_open and not self.may_be_energised(self._not_open):
+            self._not_open = frozenset()
+            self._on_opened(self.device)
         self._beat.hurry(fast=bool(self._hurried) or is_closing)
         calm = () if self._alert else [controller.machine.calm_until_s for controller in self._controllers]
         self._beat.calm(until_s=min(calm, default=-inf))
         self.patience.expect_every(max(self.sweep_s, self._beat.due_s() - sweep.taken_s))
+
+    def _on_off_failed(self, channels: frozenset[ChannelId], error: DeviceError) -> None:
+        self._not_open |= channels
+        self._next_path(self.device, channels, error)
 
     def _rated_ah(self) -> dict[int, float]:
         """Of the cells that run, by row."""
@@ -227,7 +242,7 @@ class DeviceLoop:
         self.post([Off(channel=channel) for channel in sorted(wrongly)])
         if told := wrongly - self._doubted:
             text = f"output {', '.join(sorted(told))} is still on {OPEN_S_MAX:g} s after it was said to be off"
-            self._on_off_failed(self.device, told, DeviceFault(self.device, text))
+            self._on_off_failed(told, DeviceFault(self.device, text))
         self._doubted = on & (self._doubted | wrongly)
         return bool(on - self._doubted)
 

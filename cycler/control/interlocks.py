@@ -116,6 +116,8 @@ class Interlocks:
             code=interlock.alarm,
             text=text,
             bay=watched.bay,
+            cause=interlock.interlock,
+            positions=interlock.positions,
             severity="error" if grave else "warning",
         )
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.contract.sweep import ChannelId
+from cycler.control.alarms import Alarms
 from cycler.control.attempts import RestartIntensity
 from cycler.control.cancellation import cancellations, raise_if_cancelled
 from cycler.control.chamber_loop import ChamberLoop
@@ -23,13 +24,14 @@ from cycler.control.metering import Metering
 from cycler.control.outbox import Command
 from cycler.control.outputs import BayOutputs
 from cycler.control.patience import STALE_S_MIN
+from cycler.control.pre_trip import trip_samples
 from cycler.control.presses import Presses
 from cycler.control.rack_log import RackLog
 from cycler.control.start import RunStarter
 from cycler.control.temperature_loop import TemperatureLoop
 from cycler.control.upstream import Upstream
 from cycler.model.alarm import AlarmCode
-from cycler.model.rack import Bay, PositionId, Rack
+from cycler.model.rack import Bay, Position, PositionId, Rack
 from cycler.model.results import StopReason
 from cycler.model.run import Run
 from cycler.recipe.plan import Plan
@@ -63,7 +65,8 @@ class RackController:
         """
         self._rack = rack
         self._devices = devices
-        self._log = RackLog(recorder, utcnow)
+        self.alarms = Alarms(rack, recorder, utcnow)
+        self._log = RackLog(rack, recorder, self.alarms, utcnow)
         self._clock_watch = ClockWatch(utcnow, self._log)
         self._rng = rng
         self._sweep_s = sweep_s
@@ -89,6 +92,7 @@ class RackController:
                 sweep_s=sweep_s,
                 offset_s=sweep_s * place / len(devices.cyclers),
                 on_off_failed=self._upstream.off_not_confirmed,
+                on_opened=self._opened_at_last,
             )
         for place, (device, temperatures) in enumerate(devices.temperatures.items()):
             self._temperatures[device] = TemperatureLoop(
@@ -127,6 +131,7 @@ class RackController:
         self._untried = set(devices.all())
         self._all_tried = asyncio.Event()
         self._troubles: dict[str, str] = {}
+        self._silent: set[str] = set()  # cyclers whose reading is waited for, for too long already
         self.watched_s = 0.0  # by the loop's clock: when last it was seen to that nothing runs on without readings
         self._changed = asyncio.Event()
         self._starter = RunStarter(
@@ -146,6 +151,7 @@ class RackController:
             controllers=self._controllers,
             holds_answered_by=holds_answered_by,
             on_closed=self._changed.set,
+            on_trip=self._tripped,
         )
 
     @property
@@ -171,6 +177,7 @@ class RackController:
                     around.create_task(outputs.run(), name=f"outputs of {name}")
                 around.create_task(self._chambers.run(), name="chambers")
                 around.create_task(self._metering.run(), name="metering")
+                around.create_task(self.alarms.run(self._all_tried), name="alarms")
                 try:
                     async with asyncio.TaskGroup() as cyclers:
                         for cycler in self._loops.values():
@@ -266,7 +273,9 @@ class RackController:
             try:
                 await loop.prepare()
                 is_known = True
-                self._troubles.pop(loop.device, None)
+                was_away = self._troubles.pop(loop.device, None) is not None
+                if was_away and not isinstance(loop, Patient):
+                    self._log.record("device.back", device=loop.device, text=f"{loop.device} answers again")
                 self._is_tried(loop.device)
                 self._is_ready(loop.device)
                 await loop.run()
@@ -281,7 +290,10 @@ class RackController:
                     self._is_ready(loop.device)
                 # What is no matter of the wire does not go away by itself: a person has to come.
                 if not isinstance(error, LinkError) or (too_often and is_known and not patiently):
-                    self._log.record("device.latched", device=loop.device, text=str(error), severity="error")
+                    text = f"{error}; it is left alone until the next start"
+                    self._log.record(
+                        "device.latched", device=loop.device, code=_lost_code(loop), text=text, severity="error"
+                    )
                     self._is_ready(loop.device)
                     if isinstance(loop, MeterLoop):
                         loop.give_up(str(error))
@@ -300,7 +312,10 @@ class RackController:
             except DeviceError:  # the alarm that it is not confirmed stands
                 raise_if_cancelled(known=known)
             else:
-                self._log.record("output.opened", device=loop.device, text="its outputs are open at last")
+                self._opened_at_last(loop.device)
+
+    def _opened_at_last(self, device: str) -> None:
+        self._log.record("output.opened", device=device, text="its outputs are open at last")
 
     def _is_tried(self, device: str) -> None:
         self._untried.discard(device)
@@ -316,6 +331,7 @@ class RackController:
         if isinstance(loop, Patient):
             loop.lose(error)
             return
+        self._silent.discard(loop.device)
         self._log.record("device.lost", device=loop.device, code=AlarmCode.STALE_DATA, text=str(error))
         match loop:
             case DeviceLoop():
@@ -339,10 +355,27 @@ class RackController:
             self._clock_watch.look(self.watched_s)
             for loop in self._loops.values():
                 if loop.controllers and loop.patience.is_over:
-                    _stop_stale(loop, f"no reading for {loop.patience.stale_s:g} s")
+                    self._is_silent(loop, f"no reading for {loop.patience.stale_s:g} s")
+                elif loop.device in self._silent and not loop.patience.is_over:
+                    self._silent.discard(loop.device)
+                    self._log.record("device.heard", device=loop.device, text=f"{loop.device} is read again")
             # Whoever is silent already, or begins to run meanwhile, becomes stale no sooner than this.
             deadlines_s = [loop.patience.ends_s for loop in self._loops.values() if not loop.patience.is_over]
             await asyncio.sleep(min([STALE_S_MIN, *(deadline_s - clock() for deadline_s in deadlines_s)]))
+
+    def _is_silent(self, loop: DeviceLoop, text: str) -> None:
+        if loop.device not in self._silent:
+            self._silent.add(loop.device)
+            self._log.record("device.silent", device=loop.device, code=AlarmCode.STALE_DATA, text=text)
+        _stop_stale(loop, text)
+
+    def _tripped(self, controller: ChannelController, code: AlarmCode, text: str) -> None:
+        """The cell's alarm has the readings before it, each of them."""
+        position = self._position(controller.position)
+        source, loop = position.temperature, self._loops[position.channels[0].device]
+        degc = [] if source is None else self._temperatures[source.device].recent(source.channel)
+        samples = trip_samples(controller.position, list(loop.recent), controller.row, degc)
+        self.alarms.tripped(code, controller.position, text, samples)
 
     def _sensor_is_frozen(self, controller: ChannelController, text: str) -> None:
         self._post(controller, controller.trip(AlarmCode.FROZEN_VALUE, text))
@@ -384,11 +417,18 @@ class RackController:
         self._loop_of(controller.position).post(commands)
 
     def _loop_of(self, position: PositionId) -> DeviceLoop:
+        return self._loops[self._position(position).channels[0].device]
+
+    def _position(self, name: PositionId) -> Position:
         for bay in self._rack.bays.values():
-            if position in bay.positions:
-                return self._loops[bay.positions[position].channels[0].device]
-        raise KeyError(position)
+            if name in bay.positions:
+                return bay.positions[name]
+        raise KeyError(name)
 
 
 def _stop_stale(loop: DeviceLoop, text: str) -> None:
     loop.stop_all("stale", text, end="tripped", code=f"TRIP_{AlarmCode.STALE_DATA.value}")
+
+
+def _lost_code(loop: AnyLoop) -> AlarmCode:
+    return AlarmCode.CHAMBER_FAULT if isinstance(loop, ChamberLoop) else AlarmCode.STALE_DATA

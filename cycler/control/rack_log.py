@@ -1,21 +1,45 @@
-"""What happens to a rack, on record: with the run that it belongs to."""
+"""What happens to a rack, on record: with the run that it belongs to, and as an alarm where it needs a person."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
 
+from cycler.control.alarms import Alarms
 from cycler.model.alarm import AlarmCode
+from cycler.model.behind import positions_behind
 from cycler.model.cell import Cell
-from cycler.model.rack import Bay, BayId, PositionId
+from cycler.model.rack import Bay, BayId, PositionId, Rack
 from cycler.model.results import Event
 from cycler.model.run import Run
 from cycler.record.recorder import Recorder
 
 log = structlog.get_logger()
+
+RETURNS: Final[Mapping[str, frozenset[AlarmCode]]] = {
+    "chamber.back": frozenset({AlarmCode.CHAMBER_FAULT}),
+    "chamber.door_closed": frozenset({AlarmCode.DOOR}),
+    "chamber.on_temperature": frozenset({AlarmCode.CHAMBER_DEVIATION}),
+    "chamber.sensor_back": frozenset({AlarmCode.SENSOR_BREAK}),
+    "device.back": frozenset({AlarmCode.STALE_DATA, AlarmCode.OFF_NOT_CONFIRMED, AlarmCode.RELAY_WELDED}),
+    "device.heard": frozenset({AlarmCode.STALE_DATA}),
+    "interlock.cleared": frozenset(),
+    "meter.back": frozenset({AlarmCode.STALE_DATA}),
+    "output.opened": frozenset({AlarmCode.STALE_DATA, AlarmCode.OFF_NOT_CONFIRMED, AlarmCode.RELAY_WELDED}),
+    "outputs.safe": frozenset({AlarmCode.ORDER_NOT_APPLIED}),
+}
+"""Events that end alarms about the same thing: those of their own code, and these."""
+
+MOMENTARY: Final = frozenset({"clock.stepped", "soak.timed_out"})
+"""Nothing comes back of these: they are over when they are said."""
+
+TOLD_ALREADY: Final = frozenset({"contactor.opened"})
+"""What is done about an alarm that stands."""
+
+RACK: Final = "rack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +51,10 @@ class _Begun:
 class RackLog:
     """Knows the latest run on each bay."""
 
-    def __init__(self, recorder: Recorder, utcnow: Callable[[], datetime]) -> None:
+    def __init__(self, rack: Rack, recorder: Recorder, alarms: Alarms, utcnow: Callable[[], datetime]) -> None:
+        self._rack = rack
         self._recorder = recorder
+        self._alarms = alarms
         self._utcnow = utcnow
         self._begun: dict[BayId, _Begun] = {}  # the latest last
 
@@ -37,6 +63,7 @@ class RackLog:
         bay = run.placement.bay
         self._begun.pop(bay, None)
         self._begun[bay] = _Begun(run, asyncio.get_running_loop().time())
+        self._alarms.begin(run.cells)
 
     def record(
         self,
@@ -49,8 +76,16 @@ class RackLog:
         position: PositionId | None = None,
         cell: Cell | None = None,
         severity: Literal["info", "warning", "error"] = "warning",
+        cause: str | None = None,
+        positions: Collection[PositionId] = (),
+        root: AlarmCode | None = None,
     ) -> None:
-        """What concerns one bay belongs to its run, also when that is over already; the rest to all that go on."""
+        """What concerns one bay belongs to its run, also when that is over already; the rest to all that go on.
+
+        With an alarm's `code` it is one. `cause` is what that is about, where it is not the device, the bay, the
+        position or the rack; `positions` are whom it concerns, where that does not follow from these.
+        `root`: what has brought this about, if that is an alarm of the same thing; then that one is raised.
+        """
         getattr(log, severity)(event, device=device, reason=text)
         own = None if bay is None else self._begun.get(bay.bay)
         since = own or next(reversed(self._begun.values()), None)
@@ -68,3 +103,17 @@ class RackLog:
             ),
             run_id=None if own is None else own.run.run_id,
         )
+        source = cause or device or (bay.bay if bay is not None else position) or RACK
+        if event in RETURNS:
+            for ended in RETURNS[event] | ({code} if isinstance(code, AlarmCode) else set()):
+                self._alarms.cleared(ended, source)
+        elif isinstance(code, AlarmCode) and event not in TOLD_ALREADY:
+            raised = self._alarms.happened if event in MOMENTARY else self._alarms.raised
+            raised(root or code, source, text, positions=positions or self._concerned(device, bay, position))
+
+    def _concerned(self, device: str | None, bay: Bay | None, position: PositionId | None) -> Collection[PositionId]:
+        if position is not None:
+            return [position]
+        if bay is not None:
+            return list(bay.positions)
+        return () if device is None else positions_behind(self._rack, device)

@@ -8,7 +8,7 @@ from cycler.contract.errors import DeviceError
 from cycler.contract.sweep import ChannelId
 from cycler.control.bay_controller import BayController
 from cycler.control.chambers import Chambers
-from cycler.control.channel_controller import ChannelController
+from cycler.control.channel_controller import ChannelController, OnTrip
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.holds import Holds
 from cycler.control.interlocks import Interlocks
@@ -55,6 +55,7 @@ class RunStarter:
         controllers: dict[PositionId, ChannelController],
         holds_answered_by: str | None,
         on_closed: Callable[[], None],
+        on_trip: OnTrip,
     ) -> None:
         """`pending`: devices that have not yet answered; `controllers` gets those that have been started."""
         self._rack = rack
@@ -73,6 +74,7 @@ class RunStarter:
         self._controllers = controllers
         self._holds_answered_by = holds_answered_by
         self._on_closed = on_closed
+        self._on_trip = on_trip
         self._turns: dict[str, PulseTurns] = {}  # of the devices whose cells cannot pulse together
 
     async def start(self, run: Run, plans: Mapping[PositionId, Plan]) -> None:
@@ -124,6 +126,7 @@ class RunStarter:
                 handle=handles[position_id],
                 utcnow=self._utcnow,
                 on_closed=self._on_closed,
+                on_trip=self._on_trip,
                 beside=together,
                 turns=self._turns_of(loop),
                 meters=self._metering,

@@ -1,15 +1,17 @@
 """One temperature input device: its readings go to the controllers of the positions that its channels sit at."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from math import nan
 
-from cycler.contract.devices import TemperatureInput
+from cycler.contract.devices import TemperatureInput, Temperatures
 from cycler.contract.errors import LinkError, ProtocolError
 from cycler.contract.sweep import ChannelId
 from cycler.control.beat import Beat
 from cycler.control.channel_controller import ChannelController
 from cycler.control.patience import Patience
+from cycler.control.pre_trip import TEMPERATURES_KEPT
 from cycler.control.still_sensors import StillSensors
 
 CREDIBLE_DEGC = (-200.0, 1400.0)
@@ -39,6 +41,7 @@ class TemperatureLoop:
         self._watchers: list[tuple[int, ChannelController]] = []  # each with the row of its channel
         self._on_frozen = on_frozen
         self._still: StillSensors  # from `prepare` on
+        self._recent: deque[Temperatures] = deque(maxlen=TEMPERATURES_KEPT)
 
     async def prepare(self) -> None:
         """Connect and configure."""
@@ -69,6 +72,11 @@ class TemperatureLoop:
             except (LinkError, ProtocolError) as error:
                 self._patience.bear(error)
 
+    def recent(self, channel: str) -> list[tuple[float, float]]:
+        """When this channel was read last, by the loop's clock, and what it showed in degC, the oldest first."""
+        row = list(self._driver.capabilities.channels).index(ChannelId(channel))
+        return [(reading.taken_s, reading.temperature_degc[row]) for reading in self._recent]
+
     def forget(self) -> None:
         """The device is lost: what it last measured is not known any more."""
         for _, controller in self._watchers:
@@ -76,6 +84,7 @@ class TemperatureLoop:
 
     async def _read(self) -> None:
         reading = await self._driver.read()
+        self._recent.append(reading)
         temperature_degc = reading.temperature_degc
         low_degc, high_degc = CREDIBLE_DEGC
         for row, controller in self._watchers:

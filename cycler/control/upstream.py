@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 
-from cycler.contract.errors import DeviceError
+from cycler.contract.errors import DeviceError, LinkError
 from cycler.contract.sweep import ChannelId
 from cycler.control.cancellation import raise_if_cancelled
 from cycler.control.device_loop import DeviceLoop
@@ -44,8 +44,15 @@ class Upstream:
         for bay in self._rack.bays.values():
             if not set(channels).intersection(_channels_of(bay, device)):
                 continue
-            code = AlarmCode.OFF_NOT_CONFIRMED
-            self._log.record("off.not_confirmed", device=device, code=code, text=str(error), bay=bay, severity="error")
+            self._log.record(
+                "off.not_confirmed",
+                device=device,
+                code=AlarmCode.OFF_NOT_CONFIRMED,
+                text=str(error),
+                bay=bay,
+                severity="error",
+                root=AlarmCode.STALE_DATA if isinstance(error, LinkError) else None,
+            )
             if bay.contactor is None:
                 self._no_way_left(bay, device)
             else:

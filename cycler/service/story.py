@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cycler.model.alarm_record import AlarmRecord
 from cycler.model.rack import PositionId
 from cycler.model.results import NAS_PER_AH, CellOutcome, Counters, Event, Sample, StepResult
 from cycler.model.run import Run
@@ -24,6 +25,7 @@ class RunStory:
     steps: Mapping[PositionId, tuple[StepResult, ...]]
     samples: Mapping[PositionId, tuple[Sample, ...]]
     outcomes: Mapping[PositionId, CellOutcome]
+    alarms: tuple[AlarmRecord, ...]
 
 
 def stories(store: Path) -> tuple[RunStory, ...]:
@@ -43,6 +45,7 @@ def _story(reader: Reader, run_id: str) -> RunStory:
         steps=record.steps,
         samples={position: _samples(curve) for position, curve in reader.curves(run_id).items()},
         outcomes=record.outcomes,
+        alarms=record.alarms,
     )
 
 

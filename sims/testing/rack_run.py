@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cycler.model.alarm_record import AlarmRecord
 from cycler.model.results import CellOutcome, Counters, Event, Sample, StepResult, StopReason
 
 
@@ -42,6 +43,7 @@ class RackRun:
     cells: Mapping[str, CellRun]
     events: tuple[Event, ...]
     event_hashes: tuple[str, ...]
+    alarms: tuple[AlarmRecord, ...]  # in the order in which they were raised
 
     def __getitem__(self, cell: str) -> CellRun:
         return self.cells[cell]

@@ -229,7 +229,13 @@ class SimRack:
                 samples=own[0].samples.get(cell.position, ()) if own else (),
                 outcome=own[0].outcomes.get(cell.position) if own else None,
             )
-        return RackRun(cells=cells, events=tuple(events), event_hashes=tuple(story.event_hash for story in told))
+        alarms = {each.alarm.number: each for story in told for each in story.alarms}
+        return RackRun(
+            cells=cells,
+            events=tuple(events),
+            event_hashes=tuple(story.event_hash for story in told),
+            alarms=tuple(alarms[number] for number in sorted(alarms)),
+        )
 
     # what is true
 

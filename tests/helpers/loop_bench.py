@@ -16,6 +16,7 @@ from cycler.contract.sweep import ChannelId
 from cycler.control.channel_controller import ChannelController
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.step_machine import StepMachine
+from cycler.model.alarm import AlarmCode
 from cycler.model.cell import Cell, CellId
 from cycler.model.rack import BayId, Placement, PositionId, TrayId
 from cycler.model.run import Run
@@ -62,6 +63,7 @@ class LoopBench:
     run: Run
     handles: Any
     not_open: list[frozenset[ChannelId]] = field(default_factory=list)
+    trips: list[tuple[PositionId, AlarmCode]] = field(default_factory=list)
     closings: dict[str, asyncio.Event] = field(default_factory=dict)
 
     @property
@@ -95,6 +97,7 @@ class LoopBench:
             handle=self.handles[position],
             utcnow=utcnow,
             on_closed=closing.set,
+            on_trip=lambda tripped, code, _text: self.trips.append((tripped.position, code)),
         )
         self.loop.run_cell(controller)
         return controller
@@ -135,11 +138,14 @@ async def loop_bench(
         },
     )
     not_open: list[frozenset[ChannelId]] = []
+    opened: list[str] = []
 
     def on_off_failed(_device: str, channels: frozenset[ChannelId], _error: DeviceError) -> None:
         not_open.append(channels)
 
-    loop = DeviceLoop(DEVICE, driver, recorder, sweep_s=1.0, offset_s=0.0, on_off_failed=on_off_failed)
+    loop = DeviceLoop(
+        DEVICE, driver, recorder, sweep_s=1.0, offset_s=0.0, on_off_failed=on_off_failed, on_opened=opened.append
+    )
     bench = LoopBench(loop, world, disk, recorder, run, recorder.start_run(run), not_open)
     await loop.prepare()
     async with asyncio.TaskGroup() as tasks:
