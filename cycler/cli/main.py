@@ -13,8 +13,10 @@ from cycler.cli.drivers import app as drivers
 from cycler.cli.errors import TRACEBACK, WRONG_USE, ending_in_order, explain_bug, run_and_explain
 from cycler.cli.recipe import app as recipe
 from cycler.cli.safe_off import safe_off
+from cycler.cli.serve import serve
 from cycler.cli.sim import sim
 from cycler.cli.simulate import simulate
+from cycler.cli.trays import abort, all_off, load, start, status
 
 app = typer.Typer(
     name="cycler",
@@ -27,6 +29,12 @@ app.command("demo")(demo)
 app.command("simulate")(simulate)
 app.command("sim")(sim)
 app.command("safe-off")(safe_off)
+app.command("serve")(serve)
+app.command("load")(load)
+app.command("start")(start)
+app.command("abort")(abort)
+app.command("all-off")(all_off)
+app.command("status")(status)
 app.add_typer(recipe, name="recipe")
 app.add_typer(config, name="config")
 app.add_typer(drivers, name="drivers")

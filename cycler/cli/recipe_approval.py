@@ -2,21 +2,18 @@
 
 import json as json_module
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cycler.cli.errors import explained
+from cycler.cli.rack_option import RACK, RackFile
 
 RecipeFile = Annotated[str, typer.Argument(help="A recipe's file, or the name of one in the library.")]
-RackFile = Annotated[Path, typer.Option("--config", envvar="CYCLER_CONFIG", help="The rack file.")]
 By = Annotated[str, typer.Option(help="Who decides.")]
 Author = Annotated[str, typer.Option(help="Who has written the recipe.")]
 Reason = Annotated[str, typer.Option(help="Why, in a sentence.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-
-RACK = Path("/etc/cycler/rack.yaml")
 
 
 def approve(recipe: RecipeFile, by: By, author: Author, reason: Reason, config: RackFile = RACK) -> None:

@@ -1,22 +1,25 @@
 """The work of `cycler recipe approve · trial · withdraw · approvals · release`."""
 
 import os
-import pwd
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from cycler.cli.errors import WRONG_USE, Failure
 from cycler.cli.recipe_check import check_recipe
+from cycler.cli.service_commands import done_by_service
 from cycler.model.approval import Approval, Decision
 from cycler.model.cell import CellId
+from cycler.recipe.canonical import canonical_text
 from cycler.recipe.problems import InvalidFile, MistakeError
 from cycler.recipe.units import parse_quantity
 from cycler.service.abuse import refuse_abuse
 from cycler.service.abuse_release import Signing, release_in, sign
 from cycler.service.approvals import Wish, approvals_in, decide, standing
 from cycler.service.clock import utcnow
+from cycler.service.command_client import Unreachable
 from cycler.service.configuration import Configuration
+from cycler.service.peers import login_of
 from cycler.service.rack_file import load_configuration
 from cycler.service.recipes import recipe_named
 
@@ -35,6 +38,7 @@ def give(
 ) -> str:
     """What stands on record now. Only what the rack can run is released; anything may be withdrawn.
 
+    Where a service runs the rack, it is the one that writes the record.
     Raises `Refused`, `InvalidFile`, `Failure`, `JournalUnusable` and `JournalFailed`.
     """
     configuration = load_configuration(config)
@@ -49,11 +53,29 @@ def give(
         decision=decision,
         recipe=loaded.recipe,
         by=_line("by", by),
-        login=_login(),
+        login=login_of(os.getuid()),
         reason=_line("reason", reason),
         author=None if author is None else _line("author", author),
         trial=None if lasts is None else _time(lasts),
     )
+    try:
+        done = done_by_service(configuration, "decide", _arguments(wish), reason=wish.reason)
+    except Unreachable:
+        return _decide(configuration, wish)
+    return f"{done['recipe']} ({str(done['hash'])[:12]}) on rack {configuration.rack.rack}: {done['standing']}"
+
+
+def _arguments(wish: Wish) -> Mapping[str, str]:
+    arguments = {"decision": wish.decision, "recipe": canonical_text(wish.recipe), "by": wish.by}
+    if wish.author is not None:
+        arguments["author"] = wish.author
+    if wish.trial is not None:
+        arguments["lasts_s"] = str(wish.trial.total_seconds())
+    return arguments
+
+
+def _decide(configuration: Configuration, wish: Wish) -> str:
+    """With no service there."""
     approval = decide(_store(configuration), configuration.rack.rack, wish, utcnow())
     told = standing([approval], approval.recipe_hash, approval.utc).text
     return f"{_named(approval)} on rack {configuration.rack.rack}: {told}"
@@ -72,7 +94,7 @@ def put_name_to(recipe: str, config: Path, *, cell: str, by: str, reason: str, l
         recipe=tested,
         cell_id=cell_id,
         by=_line("by", by),
-        login=_login(),
+        login=login_of(os.getuid()),
         reason=_line("reason", reason),
         lasts=_time(lasts),
     )
@@ -140,11 +162,3 @@ def _time(text: str) -> timedelta:
     if lasts_s <= 0:
         raise Failure(WRONG_USE, "lasts", f"--lasts {text} is not above 0")
     return timedelta(seconds=min(lasts_s, timedelta.max.total_seconds() / 2))
-
-
-def _login() -> str:
-    """The account that runs this program: a name can be typed by anybody."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run under a number without a name
-        return str(os.getuid())

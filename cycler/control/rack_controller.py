@@ -32,7 +32,7 @@ from cycler.control.temperature_loop import TemperatureLoop
 from cycler.control.upstream import Upstream
 from cycler.model.alarm import AlarmCode
 from cycler.model.rack import Bay, Position, PositionId, Rack
-from cycler.model.results import StopReason
+from cycler.model.results import CellOutcome, StopReason
 from cycler.model.run import Run
 from cycler.recipe.plan import Plan
 from cycler.record.recorder import Recorder
@@ -194,6 +194,11 @@ class RackController:
         """Every device has either answered or been latched."""
         await self._all_ready.wait()
 
+    def outcome(self, position: PositionId) -> CellOutcome | None:
+        """Of the latest run there; None as long as it goes on."""
+        controller = self._controllers.get(position)
+        return self._starter.refused.get(position) if controller is None else controller.outcome
+
     async def tried(self) -> None:
         """Every device has either answered, or not answered, at least once."""
         await self._all_tried.wait()
@@ -230,10 +235,14 @@ class RackController:
 
     async def finished(self, run: Run) -> None:
         """Every cell of the run has its outcome and its last step its numbers; the bay's contactor is open again."""
-        while not all(self._controllers[position].closed for position in run.cells if position in self._controllers):
+        await self.closed(run.cells)
+        await self._upstream.open_contactor(self._rack.bays[run.placement.bay])
+
+    async def closed(self, positions: Collection[PositionId]) -> None:
+        """Nothing more comes from the latest runs at these positions."""
+        while not all(self._controllers[position].closed for position in positions if position in self._controllers):
             self._changed.clear()
             await self._changed.wait()
-        await self._upstream.open_contactor(self._rack.bays[run.placement.bay])
 
     async def let_go(self, devices: Collection[str]) -> None:
         """Nothing more is to be done with these cyclers and chambers, for good: outputs are told to open, chambers keep

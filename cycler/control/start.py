@@ -75,6 +75,7 @@ class RunStarter:
         self._holds_answered_by = holds_answered_by
         self._on_closed = on_closed
         self._on_trip = on_trip
+        self.refused: dict[PositionId, CellOutcome] = {}  # of the latest runs
         self._turns: dict[str, PulseTurns] = {}  # of the devices whose cells cannot pulse together
 
     async def start(self, run: Run, plans: Mapping[PositionId, Plan]) -> None:
@@ -99,6 +100,7 @@ class RunStarter:
         started: list[tuple[ChannelController, DeviceLoop]] = []
         for position_id, cell in run.cells.items():
             self._controllers.pop(position_id, None)
+            self.refused.pop(position_id, None)
             position = bay.positions[position_id]
             loop = self._loops[position.channels[0].device]
             plan = plans.get(position_id)
@@ -224,11 +226,11 @@ class RunStarter:
 
     def _refuse(self, bay: Bay, position: PositionId, cell: Cell, refusal: StartRefusal) -> None:
         self._log.record("cell.refused", code=refusal.code, text=refusal.text, bay=bay, position=position, cell=cell)
-        self._recorder.outcome(
-            CellOutcome(
-                cell=cell.cell_id, position=position, ended="not-started", code=refusal.code, detail=refusal.text
-            )
+        outcome = CellOutcome(
+            cell=cell.cell_id, position=position, ended="not-started", code=refusal.code, detail=refusal.text
         )
+        self.refused[position] = outcome
+        self._recorder.outcome(outcome)
 
     async def _watch_temperatures(self, bay: Bay, controllers: Sequence[ChannelController]) -> None:
         by_input: defaultdict[str, defaultdict[str, list[ChannelController]]]

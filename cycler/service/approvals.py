@@ -68,19 +68,19 @@ def decide(store: Path, rack: str, wish: Wish, now_utc: datetime) -> Approval:
 
     Raises `Refused` with what speaks against it, `JournalUnusable` and `JournalFailed`.
     """
-    _refuse(wish, approvals_in(store), now_utc)
+    decided(wish, approvals_in(store), now_utc)
     journal = Journal(store, rack=rack, opened_utc=now_utc)
     try:
-        before = approvals_in(store)  # another may have decided until we had the store
-        _refuse(wish, before, now_utc)
-        approval = _decided(wish, before, now_utc)
+        approval = decided(wish, approvals_in(store), now_utc)  # another may have decided until we had the store
         journal.commit(Batch(number=1, approvals=[approval]))
     finally:
         journal.close()
     return approval
 
 
-def _decided(wish: Wish, before: Sequence[Approval], now_utc: datetime) -> Approval:
+def decided(wish: Wish, before: Sequence[Approval], now_utc: datetime) -> Approval:
+    """What is to be put on record; `before` is all that is already. Raises `Refused` with what speaks against it."""
+    _refuse(wish, before, now_utc)
     recipe, digest = wish.recipe, content_hash(wish.recipe)
     author = wish.author or next(each.author for each in reversed(before) if each.recipe_hash == digest)
     return Approval(

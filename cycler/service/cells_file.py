@@ -52,8 +52,13 @@ class CellList:
 
 def read_cells(path: Path, cell_type: CellType) -> CellList:
     """Raises `InvalidFile` with everything that is wrong."""
-    problems = Problems(str(path))
-    rows = _rows(load_text(path), problems)
+    return cells_in(load_text(path), file=str(path), cell_type=cell_type)
+
+
+def cells_in(text: str, *, file: str, cell_type: CellType) -> CellList:
+    """As `read_cells`, of a text that is at hand."""
+    problems = Problems(file)
+    rows = _rows(text, problems)
     cells: list[ListedCell] = []
     if rows:
         (line, header), *body = rows
@@ -64,7 +69,7 @@ def read_cells(path: Path, cell_type: CellType) -> CellList:
         problems.add(0, "empty", "lists no cell", f"a line {','.join(COLUMNS)}, then a line for each cell")
     if problems.found:
         raise InvalidFile(problems.found)
-    return CellList(file=str(path), cells=tuple(cells))
+    return CellList(file=file, cells=tuple(cells))
 
 
 def cells_at(

@@ -1,11 +1,13 @@
 """What one rack is configured to be, every value checked and in SI units."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from cycler.contract.plugin import DeviceSettings
 from cycler.contract.sweep import ChannelId
+from cycler.model.audit import Role
 from cycler.model.rack import Rack
 from cycler.recipe.problems import Problem
 from cycler.service.device_trust import DeviceTrust
@@ -35,6 +37,7 @@ class Configuration:
     file: Path
     content_hash: str
     runtime: Path = RUNTIME  # where the service's sockets and its list of what may run on lie
+    users: Mapping[str, Role] = field(default_factory=dict)  # by the names of their accounts
     not_yet: tuple[Problem, ...] = ()
 
     def channels_of(self, device: str) -> tuple[ChannelId, ...]:

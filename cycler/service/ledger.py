@@ -37,15 +37,15 @@ def known_cells(store: Path) -> Mapping[CellId, KnownCell]:
                 if steps:  # else nothing was done with it
                     found[cell.cell_id] = KnownCell(
                         cell_type=cell.cell_type,
-                        state=_state(record, at),
+                        state=ledger_state(record, at),
                         last_ocv_v=_last_ocv_v(steps),
                         run_id=run.run_id,
                     )
     return found
 
 
-def _state(record: RunRecord, at: PositionId) -> LedgerState:
-    """As its last event has it: a run that never ended has them, too."""
+def ledger_state(record: RunRecord, at: PositionId) -> LedgerState:
+    """Of the cell there, as its last event has it: a run that never ended has them, too."""
     changes = [event.data["to"] for event in record.events if event.event == "ledger.changed" and event.position == at]
     return cast(LedgerState, changes[-1]) if changes else record.run.cells[at].state
 

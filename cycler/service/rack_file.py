@@ -14,8 +14,9 @@ from cycler.service.configuration import RUNTIME, Configuration
 from cycler.service.device_entries import read_devices
 from cycler.service.interlock_entries import read_interlocks
 from cycler.service.rack_reading import RackReading
+from cycler.service.user_entries import read_users
 
-ELSEWHERE = ("scada", "hmi", "users", "calibration", "resume")
+ELSEWHERE = ("scada", "hmi", "calibration", "resume")
 """Keys of other processes, or of none yet; whoever needs one reads it."""
 
 
@@ -51,6 +52,7 @@ def load_configuration(path: Path, *, builds_devices: bool = True) -> Configurat
     runtime_path = runtime.text("path", required=True) if runtime else None
     if runtime:
         runtime.close()
+    users = read_users(fields)
     for key in ELSEWHERE:
         fields.know(key)
     fields.close()
@@ -72,6 +74,7 @@ def load_configuration(path: Path, *, builds_devices: bool = True) -> Configurat
         store=None if store_path is None else path.parent / store_path,
         runtime=RUNTIME if runtime_path is None else path.parent / runtime_path,
         file=path,
+        users=users,
         content_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
         not_yet=tuple(reading.not_yet),
     )

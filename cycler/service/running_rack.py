@@ -5,15 +5,15 @@ Sessions in simulated worlds and the service on a rack's PC run the same one.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from cycler.contract.capabilities import ChannelRange
 from cycler.contract.plugin import Surroundings
-from cycler.contract.world import RunBlocking
 from cycler.control.rack_controller import RackController
 from cycler.model.alarm import AlarmCode
 from cycler.model.approval import ReleasedAs
@@ -33,6 +33,14 @@ from cycler.service.joined_rack import joined_rack
 from cycler.service.meter_check import meter_problems
 from cycler.service.output_check import output_problems
 from cycler.service.wiring import offline_ranges, open_devices
+
+T = TypeVar("T")
+
+
+class Blocking(Protocol):
+    """Where work goes that takes long or waits for a disk: a thread in production, inline in simulation."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +83,29 @@ class RunningRack:
     """What there is as long as `under_control` is open."""
 
     def __init__(
-        self, rack: Rack, controller: RackController, recorder: Recorder, *, utcnow: Callable[[], datetime]
+        self,
+        rack: Rack,
+        devices: Collection[str],
+        controller: RackController,
+        recorder: Recorder,
+        *,
+        utcnow: Callable[[], datetime],
+        run_blocking: Blocking,
     ) -> None:
+        """`devices`: their ids, as control knows them."""
         self.rack = rack
+        self.devices = devices
         self.controller = controller
         self.recorder = recorder
         self.utcnow = utcnow
+        self.run_blocking = run_blocking
 
     async def start(self, job: Job, *, released_as: ReleasedAs) -> Run:
         """Start every cell of the job that may be started; the others are refused, each with its reason on record.
 
         Raises `InvalidFile` as `plans` does, and `ValueError` where the bay's last run is not over yet.
         """
-        plans = self.plans(job)
+        plans = await self.run_blocking(lambda: self.plans(job))
         run = self.run_of(job, released_as=released_as)
         await self.controller.start_run(run, plans)
         return run
@@ -129,7 +147,7 @@ async def under_control(
     surroundings: Surroundings,
     *,
     store: Path,
-    run_blocking: RunBlocking[None],
+    run_blocking: Blocking,
     rng: random.Random,
     commit_every_s: float,
     holds_answered_by: str | None = None,
@@ -158,7 +176,14 @@ async def under_control(
                 tasks.create_task(recorder.run(), name="recorder"),
                 tasks.create_task(controller.run(), name="rack"),
             ]
-            yield RunningRack(rack, controller, recorder, utcnow=surroundings.utcnow)
+            yield RunningRack(
+                rack,
+                tuple(devices.all()),
+                controller,
+                recorder,
+                utcnow=surroundings.utcnow,
+                run_blocking=run_blocking,
+            )
             for task in background:
                 task.cancel()
     finally:

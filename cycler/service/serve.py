@@ -1,0 +1,119 @@
+"""`cycler serve`: control of a rack as a process, on real wires and in real time."""
+
+import asyncio
+import gc
+import os
+import random
+import signal
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from cycler.contract.plugin import Surroundings
+from cycler.recipe.problems import InvalidFile, Problem
+from cycler.service.clock import utcnow
+from cycler.service.command_lines import command_socket
+from cycler.service.command_server import CommandServer
+from cycler.service.configuration import Configuration
+from cycler.service.heartbeat import Heartbeat
+from cycler.service.notify import Notifier
+from cycler.service.only_error import only_error
+from cycler.service.peers import Peer, peer_of
+from cycler.service.rack_file import load_configuration
+from cycler.service.rack_service import RackService, rack_service
+
+STATUS_EVERY_S: Final = 5.0
+
+log = structlog.get_logger()
+
+
+def serve(config: Path) -> None:
+    """Until SIGTERM or SIGINT: then all runs are stopped, outputs opened, and the journal closed.
+
+    Raises `InvalidFile` with everything that keeps the rack from being run; `JournalUnusable`, `JournalFailed`,
+    `NotInstalled`, `OSError` for a socket that cannot be had, `ValueError` for settings that a driver refuses.
+    """
+    configuration = load_configuration(config)
+    store = _store(configuration)
+    try:
+        asyncio.run(_serve(configuration, store, Notifier(os.environ.get("NOTIFY_SOCKET"))))
+    except BaseExceptionGroup as group:
+        raise only_error(group) from None
+
+
+async def _serve(configuration: Configuration, store: Path, notifier: Notifier) -> None:
+    stop = _on_signal()
+    began_s = asyncio.get_running_loop().time()
+
+    async def known(uid: int) -> Peer | None:
+        return await asyncio.to_thread(peer_of, uid, configuration.users)
+
+    async with rack_service(
+        configuration,
+        Surroundings(utcnow=utcnow),
+        store=store,
+        run_blocking=asyncio.to_thread,
+        rng=random.Random(),
+    ) as service:
+        server = CommandServer(service.commands, rack=configuration.rack.rack, peer_of=known)
+        async with server.listening(command_socket(configuration.runtime)), asyncio.TaskGroup() as tasks:
+            heartbeat = Heartbeat(service.running, lambda: notifier.tell("WATCHDOG=1"))
+            background = [
+                tasks.create_task(heartbeat.run(), name="heartbeat"),
+                tasks.create_task(_tell_status(service, notifier), name="status"),
+            ]
+            gc.collect()
+            gc.freeze()  # what lives now lives to the end: collecting it again and again would make control late
+            ready_s = asyncio.get_running_loop().time() - began_s
+            missing = dict(service.running.controller.troubles)
+            log.info("service.ready", rack=configuration.rack.rack, ready_s=round(ready_s, 3), missing=missing)
+            notifier.tell("READY=1", f"STATUS={_status(service)}")
+            await stop.wait()
+            log.info("service.stopping")
+            notifier.tell("STOPPING=1", "STATUS=stopping: outputs are opened, the record is closed")
+            for task in background:
+                task.cancel()
+    log.info("service.stopped")
+
+
+async def _tell_status(service: RackService, notifier: Notifier) -> None:
+    while True:
+        await asyncio.sleep(STATUS_EVERY_S)
+        notifier.tell(f"STATUS={_status(service)}")
+
+
+def _status(service: RackService) -> str:
+    """One line for `systemctl status`."""
+    running = service.running
+    troubles = running.controller.troubles
+    going_on = sum(bay.state in {"starting", "running"} for bay in service.bays.in_use.values())
+    silent = f"; not heard: {', '.join(sorted(troubles))}" if troubles else ""
+    failed = f"; the journal has failed: {running.recorder.failure}" if running.recorder.failure else ""
+    answering = f"{len(running.devices) - len(troubles)} of {len(running.devices)} devices answer"
+    return f"{answering}, {going_on} of {len(running.rack.bays)} bays run{silent}{failed}"
+
+
+def _on_signal() -> asyncio.Event:
+    """Set by SIGTERM and SIGINT; the stop is bounded, so that a second signal need not hurry it."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _store(configuration: Configuration) -> Path:
+    """Where the journal is. Raises `InvalidFile` with all that keeps this rack from being run by a service."""
+    file = str(configuration.file)
+    problems = list(configuration.not_yet)
+    for device in configuration.devices:
+        if device.settings.resource.in_process:
+            message = f"{device.settings.device} is simulated inside the program, and a service runs real wires"
+            hint = "`cycler sim` serves simulated instruments at addresses"
+            problems.append(Problem(file=file, line=0, code="in-process", message=message, hint=hint))
+    if configuration.store is None:
+        hint = "give `store: {path: …}`"
+        problems.append(Problem(file=file, line=0, code="no-store", message="has no store for the record", hint=hint))
+    if problems or configuration.store is None:
+        raise InvalidFile(problems)
+    return configuration.store
