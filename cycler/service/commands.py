@@ -13,11 +13,12 @@ from cycler.model.approval import Decision, ReleasedAs
 from cycler.model.audit import AuditEntry
 from cycler.model.rack import Bay, BayId, PositionId, TrayId
 from cycler.recipe.canonical import content_hash
-from cycler.recipe.compile import LoadedRecipe
 from cycler.recipe.fields import TITLE
 from cycler.recipe.problems import InvalidFile, MistakeError, nearest, shown
 from cycler.record.journal import JournalFailed
 from cycler.record.schema import JournalUnusable
+from cycler.service.abuse import refuse_unproven
+from cycler.service.abuse_release import refuse_unreleased
 from cycler.service.approvals import Wish, approvals_in, decided, standing
 from cycler.service.bays import Bays
 from cycler.service.cells_file import cells_at, cells_in
@@ -209,7 +210,7 @@ class Commands:
             cells = cells_at(listed, bay, recipe, known_cells(self._store))
             job = Job(bay=bay.bay, tray=TrayId(tray), cells=cells, recipe=recipe)
             check_start(self._configuration, [*beside, job])
-            self._released_as(recipe)
+            self._released_as(job)
             return job
 
         job = await self._run_blocking(judged)
@@ -224,7 +225,7 @@ class Commands:
 
         def judged() -> ReleasedAs:
             check_start(self._configuration, [*beside, job])
-            return self._released_as(job.recipe)
+            return self._released_as(job)
 
         released_as = await self._run_blocking(judged)
         if self._bays.loaded(bay.bay) is not job:
@@ -273,15 +274,20 @@ class Commands:
 
     # What they have in common.
 
-    def _released_as(self, recipe: LoadedRecipe) -> ReleasedAs:
+    def _released_as(self, job: Job) -> ReleasedAs:
         """By what right it may run. Raises `Refused` without any."""
-        named = f"{recipe.recipe.recipe} {recipe.recipe.version}"
-        stands = standing(approvals_in(self._store), content_hash(recipe.recipe), self._running.utcnow())
+        recipe, now = job.recipe.recipe, self._running.utcnow()
+        if recipe.purpose == "abuse":
+            rack = self._configuration.rack
+            refuse_unproven(rack, rack.bays[job.bay], recipe, now.date())
+            for cell in job.cells.values():
+                refuse_unreleased(self._store, recipe, cell.cell_id, now)
+            return "abuse"
+        stands = standing(approvals_in(self._store), content_hash(recipe), now)
         if not stands.may_run or stands.latest is None:
-            hint = (
-                "a second person approves it with `cycler recipe approve`; `cycler recipe trial` lets it run for a time"
-            )
-            raise Refused("not-released", f"{named} may not run on real cells: {stands.text}", hint)
+            message = f"{recipe.recipe} {recipe.version} may not run on real cells: {stands.text}"
+            hint = "a second person lets it with `cycler recipe approve`, anybody for a time with `cycler recipe trial`"
+            raise Refused("not-released", message, hint)
         return "trial" if stands.latest.decision == "trial" else "approved"
 
     def _bay(self, name: str) -> Bay:
