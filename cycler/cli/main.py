@@ -7,6 +7,7 @@ from io import TextIOWrapper
 
 import typer
 
+from cycler.cli.alarms import alarms
 from cycler.cli.config import app as config
 from cycler.cli.demo import demo
 from cycler.cli.drivers import app as drivers
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("demo")(demo)
 app.command("simulate")(simulate)
 app.command("sim")(sim)
+app.command("alarms")(alarms)
 app.command("safe-off")(safe_off)
 app.command("serve")(serve)
 app.command("load")(load)

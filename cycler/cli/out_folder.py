@@ -15,7 +15,8 @@ SUMMARY = "run.json"
 JOURNAL_FILE = journal_path(Path()).name
 
 _EXPORTED = re.compile(
-    r".+\.bdf\.(parquet|csv)|(steps|cells|events)\.parquet|recipe\.yaml|report\.html|\..+\.unfinished", re.ASCII
+    r".+\.bdf\.(parquet|csv)|(steps|pulses|cells|events|alarms|trip_samples)\.parquet|recipe\.yaml|report\.html|\..+\.unfinished",
+    re.ASCII,
 )
 
 

@@ -54,11 +54,13 @@ class Metering:
         positions: Mapping[PositionId, Position],
         *,
         post: Callable[[ChannelController, Sequence[Command]], None],
+        on_alarm: Callable[[AlarmCode, PositionId, str], None],
     ) -> None:
-        """`loops`: the rack's meters, by their devices; `post` tells the device of a controller."""
+        """`loops`: the rack's meters, by their devices; `post` tells a controller's device, `on_alarm` people."""
         self._loops = loops
         self._positions = positions
         self._post = post
+        self._on_alarm = on_alarm
         self._overdue: asyncio.Queue[_Asked] = asyncio.Queue()  # in the order in which they will be
 
     def refusal(self, position: Position, plan: Plan, capabilities: Capabilities) -> str | None:
@@ -145,4 +147,6 @@ class Metering:
     def _not_measured(self, controller: ChannelController, why: str, *, code: AlarmCode | None = None) -> None:
         """The step gives no number, and says why; what the recipe makes of that is its author's business."""
         controller.record("meter.not_measured", code=None if code is None else str(code.value), text=why)
+        if code is not None:
+            self._on_alarm(code, controller.position, why)
         self._post(controller, controller.release("device-fault", why))

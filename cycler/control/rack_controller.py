@@ -117,6 +117,7 @@ class RackController:
             self._meters,
             {name: position for bay in rack.bays.values() for name, position in bay.positions.items()},
             post=self._post,
+            on_alarm=lambda code, at, text: self.alarms.raised(code, at, text, positions=[at]),
         )
         self._chambers = Chambers(
             rack,

@@ -13,6 +13,7 @@ import pyarrow.parquet
 
 from cycler.model.rack import PositionId
 from cycler.model.results import CellResult, Event
+from cycler.record.alarm_tables import alarms_table, trip_samples_table
 from cycler.record.reader import Curve, RunRecord
 from cycler.record.tables import bdf_table, cells_table, events_table, pulses_table, steps_table
 
@@ -58,6 +59,9 @@ def export_runs(
         write("pulses.parquet", _parquet(pulses))
     write("cells.parquet", _parquet(cells_table(cells)))
     write("events.parquet", _parquet(events_table(events_of(records))))
+    for name, raised in (("alarms", alarms_table(records)), ("trip_samples", trip_samples_table(records))):
+        if raised.num_rows:
+            write(f"{name}.parquet", _parquet(raised))
     write("recipe.yaml", "---\n".join(recipes.values()).encode())
     for name, text in (attachments or {}).items():
         write(name, text.encode())

@@ -71,7 +71,7 @@ def steps_table(runs: Sequence[RunRecord]) -> pa.Table:
     ]
     shorter = {_dcir_column(point) for _, _, step in every for point in _pulse(step)[:-1]}
     dcir = [name for _, name in sorted(shorter)]
-    return _table(
+    return table_of(
         {
             "cell_id": str, "step_count": int, "step_id": str, "step_type": str, "cycle": int, "tag": str,
             "started_utc": datetime, "duration_s": float, "charge_ah": float, "discharge_ah": float,
@@ -91,7 +91,7 @@ def pulses_table(runs: Sequence[RunRecord]) -> pa.Table:
     """
     readings = ("reference", "before", "after")
     numbers = ("time_s", "voltage_v", "current_a")
-    return _table(
+    return table_of(
         {
             "cell_id": str, "step_count": int, "step_id": str, "step_type": str, "cycle": int, "stretch": int,
             "nominal_s": float, "resistance_ohm": float, "uncertainty_ohm": float, "skew_s": float, "timed_by": str,
@@ -127,7 +127,7 @@ def pulses_table(runs: Sequence[RunRecord]) -> pa.Table:
 def cells_table(cells: Sequence[CellResult]) -> pa.Table:
     """One row a cell; its genealogy stands behind."""
     genealogy = sorted({name for cell in cells for name in cell.genealogy})
-    return _table(
+    return table_of(
         {
             **{"cell_id": str, "position": str, "cell_type": str, "verdict": str, "grade": str, "reason_codes": str},
             **dict.fromkeys(_METRICS, float),
@@ -151,7 +151,7 @@ def cells_table(cells: Sequence[CellResult]) -> pa.Table:
 
 def events_table(events: Sequence[Event]) -> pa.Table:
     """One row an event; `data` is a JSON object."""
-    return _table(
+    return table_of(
         {
             "utc": datetime, "elapsed_s": float, "event": str, "cell_id": str, "position": str, "device": str,
             "code": str, "text": str, "data": str,
@@ -214,7 +214,8 @@ def _dcir_column(point: PulsePoint) -> tuple[int, str]:
     return milliseconds, f"dcir_{milliseconds}ms_ohm"
 
 
-def _table(columns: Mapping[str, type], rows: Sequence[Row]) -> pa.Table:
+def table_of(columns: Mapping[str, type], rows: Sequence[Row]) -> pa.Table:
+    """Rows by the names of their columns; the types are `str`, `int`, `float` and `datetime`."""
     return _without_empty_columns(
         {
             name: pa.array([row.get(name) for row in rows], _TYPES[kind], from_pandas=True)

@@ -10,11 +10,13 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cycler.model.alarm_record import AlarmRecord
 from cycler.model.cell_type import Band, CellType
 from cycler.model.rack import PositionId
 from cycler.model.results import NAS_PER_AH, CellResult, StepResult, Verdict
 from cycler.model.run import Run
 from cycler.results import words
+from cycler.results.alarm_cases import alarm_cases
 from cycler.results.cell_record import CellRecord
 from cycler.results.charts import Line, LineChart, Strip, line_chart, strip
 from cycler.results.curves import AXES, View, band, curve, telling_steps, view_of
@@ -38,7 +40,9 @@ _POINTS: Final = 60
 _STEP_ROWS_MAX: Final = 14
 
 
-def render_report(cells: Sequence[JudgedCell], *, version: str, config_hash: str) -> str:
+def render_report(
+    cells: Sequence[JudgedCell], *, version: str, config_hash: str, alarms: Sequence[AlarmRecord] = ()
+) -> str:
     """The whole file, with the cells in the order in which they come. Equal inputs give equal text."""
     results = [cell.result for cell in cells]
     counts = Counter(result.verdict for result in results)
@@ -55,6 +59,7 @@ def render_report(cells: Sequence[JudgedCell], *, version: str, config_hash: str
         verdicts=[(verdict, counts[verdict], word) for verdict, word in _VERDICTS.items() if counts[verdict]],
         legend=_VERDICTS,
         maps=bay_maps(cells),
+        alarms=alarm_cases(alarms, {cell.record.position: cell.result.cell for cell in cells}),
         rows=[_row(cell) for cell in cells],
         show_grade=any(result.grade for result in results),
         show_acir=any(result.acir_ohm is not None for result in results),

@@ -10,6 +10,7 @@ from cycler.model.cell_type import CellType
 from cycler.model.rack import PositionId
 from cycler.model.results import CellOutcome, CellResult, StepResult
 from cycler.model.run import Run
+from cycler.record.alarm_tables import alarms_of
 from cycler.record.export import event_hash, events_of, export_runs
 from cycler.record.reader import Curve, Reader, RunRecord
 from cycler.results.cell_record import CellRecord
@@ -84,7 +85,8 @@ def finish_runs(
         ]
     )
     ours = version("formation-cycler")
-    report = render_report(cells, version=ours, config_hash=config_hash)
+    alarms = alarms_of([record for record, _ in data])
+    report = render_report(cells, version=ours, config_hash=config_hash, alarms=alarms)
     files = export_runs(
         out,
         [(_marked(record, cells), curves) for record, curves in data],
