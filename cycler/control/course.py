@@ -191,7 +191,7 @@ class Course(Standing):
     @property
     def _seen(self) -> LastSeen:
         """The reading taken last."""
-        return LastSeen(self.voltage_v, self.current_a, self._taken_s)
+        return LastSeen(self.voltage_v, self.current_a, self._taken_s, self.counters)
 
     def _in_step(self, seen: LastSeen) -> PulseReading:
         """In the time of the step; negative for what was seen before it."""
@@ -280,12 +280,12 @@ class Course(Standing):
         events.append(StepEnded(result=result))
         self._run.remember(result)
 
-    def _edge(self, counters: Counters, voltage_v: float, current_a: float) -> EdgeDue:
+    def _edge(self, counters: Counters, voltage_v: float, current_a: float, *, ago_s: float = 0.0) -> EdgeDue:
         return EdgeDue(
             sample=Sample(
-                elapsed_s=self.elapsed_s,
+                elapsed_s=self.elapsed_s - ago_s,
                 step_count=self._run.step_count,
-                step_time_s=self.step_time_s,
+                step_time_s=self.step_time_s - ago_s,
                 cycle=self._run.cycle,
                 voltage_v=voltage_v,
                 current_a=current_a,
@@ -293,6 +293,12 @@ class Course(Standing):
                 counters=counters,
             )
         )
+
+    def _keep_near_side(self, before: LastSeen, events: list[MachineEvent]) -> None:
+        """The last reading before an edge, which the record rule may have passed over: without it the curve slopes."""
+        since_s = self._taken_s - before.taken_s
+        if since_s > 0 and self.elapsed_s - since_s > self._kept_elapsed_s:
+            events.append(self._edge(before.counters, before.voltage_v, before.current_a, ago_s=since_s))
 
     def _keep(self, events: list[MachineEvent]) -> None:
         events.append(KEEP)

@@ -30,7 +30,10 @@ class SampleDue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeDue:
-    """Keep this sample: a step begins or ends with it. Both carry the counters from which the step's numbers come."""
+    """Keep this sample: a step begins or ends with it, or one of its phases ends behind it.
+
+    Those of a step carry the counters from which its numbers come.
+    """
 
     sample: Sample
 

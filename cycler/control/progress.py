@@ -25,11 +25,12 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class LastSeen(NamedTuple):
-    """The reading before the present one; when it was taken by the loop's clock."""
+    """The reading before the present one; when it was taken by the loop's clock, and what had flowed by then."""
 
     voltage_v: float
     current_a: float
     taken_s: float
+    counters: Counters
 
 
 class Awaited(msgspec.Struct, frozen=True):

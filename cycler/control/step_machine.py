@@ -252,13 +252,14 @@ class StepMachine(Course):
                 return
         else:
             pulsing = step is not None and step.progress.pulse is not None  # what its numbers come from is all kept
-            if step is not None and order_id == self._order_id:
-                self._follow_device(step, sweep, row, before)
+            turned = step is not None and order_id == self._order_id and self._follow_device(step, sweep, row, before)
             opened = awaited is None and (
                 order_id != self._order_id or (regulation == "off" and step is not None and step.energises)
             )
             kept = step is not None and (opened or pulsing or self._beyond_record(sweep.step_time_s[row]))
             if kept:
+                if turned:
+                    self._keep_near_side(before, events)
                 self._keep(events)
             if awaited is not None:
                 self._wait_for_order(awaited, sweep, row, events)
@@ -291,9 +292,11 @@ class StepMachine(Course):
         else:
             self._finish("device-fault", text, "stopped", None, events)
 
-    def _follow_device(self, step: StepInForce, sweep: Sweep, row: int, before: LastSeen) -> None:
-        """It goes from phase to phase by itself, as far as its order reaches."""
+    def _follow_device(self, step: StepInForce, sweep: Sweep, row: int, before: LastSeen) -> bool:
+        """It goes from phase to phase by itself, as far as its order reaches. Returns whether it is in another one."""
+        was_in = step.progress.phase
         step.follow_device(step.progress.order_phase + sweep.phase[row], self._in_step(before))
+        return step.progress.phase != was_in
 
     def _judge_step(self, step: StepInForce, sweep: Sweep, row: int, events: list[MachineEvent]) -> None:
         step.take(self, power_w=self.voltage_v * self.current_a, regulation=sweep.regulation[row], skew_s=sweep.skew_s)

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from cycler.control.machine_events import OrderDue
 from cycler.control.order_builder import order_for
 from cycler.control.pulse_turns import WAIT_S_MAX, with_turns
 from cycler.model.results import StepResult
-from cycler.recipe.plan import Condition, Plan, PlanPhase, PlanStep, Repeated, StepVariant, TrainRule
+from cycler.recipe.plan import Condition, Plan, PlanPhase, PlanStep, RecordRule, Repeated, StepVariant, TrainRule
 
 HPPC = ((-5.0, 30.0), (0.0, 40.0), (3.75, 10.0))
 """A, positive charges; s."""
@@ -51,6 +52,19 @@ def test_a_train_moves_what_its_currents_move_in_their_times(phases_max: int) ->
     assert discharged_ah == pytest.approx(3 * 5 * 30 / 3600, rel=0.01)
     assert bench.results[1].stop_reason == "completed"
     assert bench.results[1].duration_s == pytest.approx(240, abs=0.5)
+
+
+@pytest.mark.parametrize("phases_max", [1, 2, 9])
+def test_the_kept_samples_of_a_train_show_its_edges_where_they_are(phases_max: int) -> None:
+    sparse = RecordRule(every_s=25.0, current_a=0.02)
+    bench = run(replace(train(*HPPC, times=3), record=sparse), phases_max=phases_max)
+    samples = [sample for sample in bench.samples if sample.step_count == 2]
+    shown_ah = sum((a.current_a + b.current_a) / 7200 * (b.elapsed_s - a.elapsed_s) for a, b in pairwise(samples))
+    charged_ah, discharged_ah = moved_ah(bench.results[1])
+    assert shown_ah == pytest.approx(charged_ah - discharged_ah, rel=0.01)
+    assert all(a.elapsed_s < b.elapsed_s for a, b in pairwise(samples))
+    assert all(a.counters.discharged_nas <= b.counters.discharged_nas for a, b in pairwise(samples))
+    assert len(samples) < 60
 
 
 @pytest.mark.parametrize(("phases_max", "quality"), [(1, "HOST_TIMED"), (8, "HOST_TIMED"), (9, "OK")])
