@@ -103,6 +103,8 @@ class StepCheck:
                     self._refuse(
                         "envelope", f"tests `{text}`, outside of {self._judge.window} of {self._cell_type.name}"
                     )
+                elif test.quantity == "temperature" and (outside := self._outside_temperatures(variant, value)):
+                    self._refuse("envelope", f"tests `{text}`, outside of {outside} of {self._cell_type.name}")
                 elif test.quantity == "capacity" and test.of_tag is None and value > envelope.capacity_ah:
                     most = Quantity(round(envelope.capacity_ah, 6), "Ah")
                     self._refuse(
@@ -110,6 +112,15 @@ class StepCheck:
                     )
                 elif test.quantity == "current" and channel and value < ACCURACIES_MIN * channel.current_accuracy_a:
                     self._refuse("accuracy", f"tests `{text}`, which is {self._too_small(value, channel)}")
+
+    def _outside_temperatures(self, variant: StepVariant, value_degc: float) -> str:
+        """The window that a cell is energised in, where the value lies beyond it; a cell at rest has none."""
+        windows = [
+            getattr(self._step.envelope, f"{direction}_temperature_degc")
+            for direction in {phase.direction for phase in variant.different} - {"rest"}
+        ]
+        low, high = max((low for low, _ in windows), default=-inf), min((high for _, high in windows), default=inf)
+        return "" if low <= value_degc <= high else f"{low:g} to {high:g} degC"
 
     def _currents(self, variant: StepVariant, phase: PlanPhase) -> None:
         direction, envelope, channel = drive_direction(phase), self._step.envelope, self._channel

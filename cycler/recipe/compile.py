@@ -15,6 +15,7 @@ from cycler.recipe.lower import lowering_of, program
 from cycler.recipe.model import Recipe
 from cycler.recipe.plan import ContactGroup, Plan, PlanStep
 from cycler.recipe.problems import InvalidFile, MistakeError, Problem, Problems
+from cycler.recipe.reach import check_reach
 from cycler.recipe.read import read_recipe
 from cycler.recipe.references import check_references
 from cycler.recipe.subrecipes import SubRecipes, check_states
@@ -147,3 +148,4 @@ def _check_steps(recipe: Recipe, cell_type: CellType, channel: ChannelRange | No
                 chamber_degc = step.chamber.target_degc
             StepCheck(step, cell_type, channel, problems, chamber_degc=chamber_degc).run()
     check_contact_places(lowered, problems)
+    check_reach(lowered, problems)

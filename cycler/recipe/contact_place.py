@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from cycler.recipe.bounds import ABOVE
 from cycler.recipe.plan import LoopEnd, LoopStart, PlanStep, StepVariant
 from cycler.recipe.problems import Problems
+from cycler.recipe.reach import aims
 
 RELAXED_S = 600.0
 """By then a cell moves by less in a minute than the check's micro-charge moves it."""
@@ -55,9 +56,7 @@ def _ways_on(
     rests_s = min(_rest_s(variant) for variant in step.variants)
     if step.soak is not None:
         rests_s = step.soak.hold_s
-    conditions = [c for variant in step.variants for c in (*variant.until, *variant.fail)]
-    targets = [c.outcome.goto for c in conditions if c.outcome.goto is not None]
-    return [(index + 1, is_at_rest or rests_s >= RELAXED_S), *((target, is_at_rest) for target in targets)]
+    return [(index + 1, is_at_rest or rests_s >= RELAXED_S), *((target, is_at_rest) for target in aims(step))]
 
 
 def _rest_s(variant: StepVariant) -> float:

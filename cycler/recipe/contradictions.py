@@ -84,9 +84,14 @@ def _by_itself(condition: Condition, step: PlanStep, variant: StepVariant, lasts
         yield True, "never", f"tests `{text}`, which is never true: {why}", "mend it, or take it out"
         return
     starts_s = condition.window_s if condition.window in {"after", "at"} else 0.0
-    if starts_s > 0 and starts_s >= lasts_s:
+    if (starts_s > 0 and starts_s >= lasts_s) or starts_s + condition.for_s > lasts_s:
         over = _time(lasts_s)
-        yield True, "never", f"tests `{text}`, but is over after {over} at most", "judge it earlier, or make it longer"
+        yield (
+            True,
+            "never",
+            f"tests `{text}`, but is over after {over} at most",
+            "judge it earlier or for less long, or make the step longer",
+        )
     elif starts_s == 0 and condition.for_s == 0 and all(_true_at_entry(test) for test in condition.tests):
         yield (
             True, "at-once", f"tests `{text}`, which is true as soon as the step begins",

@@ -312,6 +312,9 @@ def _check_words(condition: RecipeCondition, line: int, fields: Fields, key: str
             hint = nearest(test.quantity, {*QUANTITY_UNITS, *variables})
             message = f"{key}: {test.quantity} is no quantity, and no step before sets such a variable"
             fields.problems.add(line, "quantity", message, hint)
+    if condition.for_ is not None and condition.window == "at":
+        message = f"{key}: `{condition}` is judged once, and nothing lasts for {condition.for_} in one look"
+        fields.problems.add(line, "once", message, "leave `for` out, or write `after` in place of `at`")
     outcome = condition.outcome
     if outcome is not None and outcome.kind == "fail" and outcome.word and outcome.word not in REASON_CODES:
         hint = nearest(outcome.word, REASON_CODES)

@@ -43,14 +43,15 @@ def check_references(recipe: Recipe, problems: Problems) -> None:
             tags.setdefault(place.step.tag, []).append(place)
             if isinstance(place.step, DriveStep):
                 tags_of_drives.setdefault(place.step.tag, []).append(place)
+    jumps = _jumps(places, ids)
     for place in places:
         if isinstance(place.step, LoopStep):
             continue
         problems.step = place.step.name
         if isinstance(place.step, SetStep):
-            _check_expressions(place, place.step, tags, problems)
+            _check_expressions(place, place.step, tags, jumps, problems)
         for key, condition in _conditions(place.step):
-            _check_tags(place, condition, tags_of_drives, problems)
+            _check_tags(place, condition, tags_of_drives, jumps, problems)
             if condition.outcome is not None and condition.outcome.kind == "goto":
                 word = condition.outcome.word or ""
                 if word in ids:
@@ -91,6 +92,17 @@ def _ids(places: list[_Place], problems: Problems) -> dict[str, _Place]:
     return ids
 
 
+def _jumps(places: list[_Place], ids: Mapping[str, _Place]) -> list[tuple[int, int]]:
+    """Of every `goto` that leads on: from where and to where."""
+    return [
+        (place.index, ids[condition.outcome.word or ""].index)
+        for place in places
+        if not isinstance(place.step, LoopStep)
+        for _, condition in _conditions(place.step)
+        if condition.outcome is not None and condition.outcome.kind == "goto" and condition.outcome.word in ids
+    ]
+
+
 def _conditions(step: ExecutedStep) -> Iterator[tuple[str, RecipeCondition]]:
     for key, turns in (("until", step.until), ("fail", step.fail)):
         for alternatives in turns:
@@ -99,7 +111,11 @@ def _conditions(step: ExecutedStep) -> Iterator[tuple[str, RecipeCondition]]:
 
 
 def _check_tags(
-    place: _Place, condition: RecipeCondition, tags: Mapping[str, list[_Place]], problems: Problems
+    place: _Place,
+    condition: RecipeCondition,
+    tags: Mapping[str, list[_Place]],
+    jumps: Sequence[tuple[int, int]],
+    problems: Problems,
 ) -> None:
     for test in condition.tests:
         if test.of in {None, "rated"}:
@@ -108,7 +124,7 @@ def _check_tags(
         if not tagged:
             hint = nearest(test.of or "", tags) if tags else "no charge or discharge has a tag"
             problems.add(place.step.line, "unknown-tag", f"{test}: no charge or discharge is tagged {test.of}", hint)
-        elif not _is_before(place, tagged):
+        elif not _is_before(place, tagged, jumps):
             problems.add(
                 place.step.line,
                 "unknown-tag",
@@ -117,19 +133,28 @@ def _check_tags(
             )
 
 
-def _check_expressions(place: _Place, step: SetStep, tags: Mapping[str, list[_Place]], problems: Problems) -> None:
+def _check_expressions(
+    place: _Place,
+    step: SetStep,
+    tags: Mapping[str, list[_Place]],
+    jumps: Sequence[tuple[int, int]],
+    problems: Problems,
+) -> None:
     """What is no tag at all is the matter of variables."""
     for name, expression in step.values:
         for leaf in leaves(expression):
             tag = leaf.name if isinstance(leaf, Name) else leaf.tag
-            if tag in tags and not _is_before(place, tags[tag]):
+            if tag in tags and not _is_before(place, tags[tag], jumps):
                 message = f"{name}: {tag} is measured only later"
                 problems.add(step.line, "unknown-tag", message, "move the tagged step before this one")
 
 
-def _is_before(place: _Place, tagged: Sequence[_Place]) -> bool:
-    """Whether one of them may have been executed by then."""
-    return any(other.index < place.index or set(other.around) & set(place.around) for other in tagged)
+def _is_before(place: _Place, tagged: Sequence[_Place], jumps: Sequence[tuple[int, int]]) -> bool:
+    """Whether one of them may have been executed by then: in an earlier turn only where a `goto` led past the place."""
+    if any(other.index < place.index for other in tagged):
+        return True
+    shares_a_loop = any(set(other.around) & set(place.around) for other in tagged)
+    return shares_a_loop and any(start < place.index < aim for start, aim in jumps)
 
 
 def _check_goto(

@@ -11,6 +11,7 @@ from cycler.recipe.dimensions import DIMENSIONS, PLAIN, Dimension
 from cycler.recipe.expression import FIELDS, Expression, FieldOf, Name, Negative, Number, Operation
 from cycler.recipe.model import ExecutedStep, LoopStep, Recipe, SetStep, Step, step_word, walk
 from cycler.recipe.problems import MistakeError, Problems, nearest
+from cycler.recipe.units import Quantity
 
 
 def variable_dimensions(recipe: Recipe) -> Mapping[str, Dimension]:
@@ -56,6 +57,8 @@ class _Survey:
                 return self.dimension(of)
             case Operation(operator="*", left=left, right=right):
                 return self.dimension(left) * self.dimension(right)
+            case Operation(operator="/", right=Number(quantity=Quantity(number=0.0))):
+                raise MistakeError("division", f"{expression} divides by 0")
             case Operation(operator="/", left=left, right=right):
                 return self.dimension(left) / self.dimension(right)
             case Operation(operator=operator, left=left, right=right):

@@ -37,6 +37,10 @@ def charge(until: str, fail: str = "", *, own: str = "current: C/2", time: str =
             "tests `voltage < 3 V at 4 h -> fail`, but is over after 3 h at most",
         ),
         (
+            charge("voltage >= 4.1 V", "voltage < 3 V for 4 h"),
+            "tests `voltage < 3 V for 4 h -> fail`, but is over after 3 h at most",
+        ),
+        (
             charge("voltage >= 4.1 V", "voltage < 3 V and time > 20 min before 10 min"),
             "which is never true: by then its window is closed",
         ),

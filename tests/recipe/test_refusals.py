@@ -66,6 +66,9 @@ def discharge(values: str, until: str, fail: str = BOUNDS) -> str:
         (discharge("resistance: 280 mOhm", "voltage <= 2.8 V"), "channel", "but the channel holds 0.3 to 500 Ohm"),
         (discharge("resistance: 40 Ohm", "voltage <= 2.8 V"), "accuracy", "62.5 mA: less than 3 times"),
         (charge("current: C/2, voltage: 4.2 V", "voltage >= 4.195 V"), "separation", "cannot tell from it"),
+        (charge("current: C/2, voltage: 4.2 V", "current <= C/20", f"{BOUNDS}, temperature > 80 degC"), "envelope",
+         "tests `temperature > 80 degC -> fail`, outside of 10 to 45 degC of nmc811-21700"),
+        (discharge("current: C/2", "voltage <= 2.8 V, temperature < -20 degC"), "envelope", "of -10 to 60 degC"),
         ("dcir: {current: 3C}", "current", "asks for 15 A, but nmc811-21700 takes 10 A"),
         ("dcir: {current: 1C, voltage: 2.4 V}", "envelope", "outside of"),
         ("dcir: {current: 1C, time: 90 min}", "no-charge", "could move 150% of the rated capacity in its pulse"),
@@ -110,6 +113,8 @@ def test_a_step_that_could_hurt_is_refused_by_name(step: str, code: str, says: s
         ("rest: {time: 1 min, until: [capacity > 5 % of cap]}", "unknown-tag", "no charge or discharge is tagged cap"),
         ("dcir: {base: C/5}", "mode", "belong together"),
         ("dcir: {time: 1 s, values: [0.1 s, 10 s]}", "values", "must lie within the pulse of 1 s"),
+        ("rest: {time: 1 min, fail: [voltage > 4 V for 5 s at 10 s]}", "once", "nothing lasts for 5 s in one look"),
+        ("ramp: {quantity: current, from: C/2, to: 1C, rate: 1 mV/s}", "unit", "a voltage rate, not a current rate"),
         ("loop: {times: 2.5, steps: [rest: {time: 1 s}]}", "count", "no whole number"),
         ("loop: {times: 70000, steps: [rest: {time: 1 s}]}", "count", "not between 1 and 65535"),
         ("loop: {until: [time > 3 h], steps: [rest: {time: 1 s}]}", "missing-key", "a loop needs `times`"),
@@ -190,9 +195,26 @@ def test_a_tag_is_measured_before_it_is_asked_for() -> None:
     user = charge("current: C/2, voltage: 4.2 V", "current <= C/20, capacity >= 50 % of cap")
     tagged = DISCHARGE.replace("{", "{tag: cap, ")
     assert problems(tagged, user) == []
-    assert problems(f"loop: {{times: 2, steps: [{user}, {tagged}]}}") == []
     (problem,) = problems(user, tagged)
     assert (problem.code, problem.step) == ("unknown-tag", "1")
+    (problem,) = problems(f"loop: {{times: 2, steps: [{user}, {tagged}]}}")  # its first turn could only be held
+    assert (problem.code, problem.step) == ("unknown-tag", "1.1")
+
+
+def test_a_tag_of_an_earlier_turn_will_do_where_a_goto_leads_past_its_user_in_the_first_one() -> None:
+    first = "rest: {time: 1 min, until: [total_time < 1 h -> goto measure]}"
+    user = charge("current: C/2, voltage: 4.2 V", "current <= C/20, capacity >= 50 % of cap")
+    tagged = DISCHARGE.replace("{", "{id: measure, tag: cap, ")
+    assert problems(f"loop: {{times: 2, steps: [{first}, {user}, {tagged}]}}") == []
+
+
+def test_what_stands_behind_a_stop_needs_a_goto_that_leads_there() -> None:
+    (problem,) = problems("stop: {}", "rest: {time: 1 min}", "rest: {time: 2 min}")
+    assert (problem.code, problem.step, problem.line) == ("unreachable", "2", 6)
+    assert "step 2 is never reached: step 1 stops the recipe in front of it" in problem.message
+    asks = "rest: {time: 1 min, until: [voltage > 4 V -> goto b]}"
+    assert problems(asks, "stop: {}", "rest: {id: b, time: 1 min}") == []
+    assert problems("loop: {times: 2, steps: [rest: {time: 1 s}]}", "stop: {}") == []
 
 
 @pytest.mark.parametrize(

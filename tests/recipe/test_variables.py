@@ -28,6 +28,7 @@ LOOP = "loop: {{times: 3, until: [{until}], steps: [set: {{n: n + 1}}, rest: {{i
         (["set: {x: cap}", CAP], "1", "unknown-tag", "cap is measured only later"),
         ([CAP, "set: {x: cpa}"], "2", "unknown-name", "cpa is neither a tag nor a variable"),
         (["set: {x: x + 1}"], "1", "unknown-name", "x is neither a tag nor a variable that a step before sets"),
+        ([CAP, "set: {x: cap / 0 Ah}"], "2", "division", "cap / 0 Ah divides by 0"),
         ([CAP, "set: {x: 1 Ah, d: x-cap}"], "2", "unknown-name", "x-cap is one name"),
         (["set: {x: 1}", "rest: {time: 1 s, until: [x > 1 V]}"], "2", "dimension", "is in V, but x is a plain number"),
         (["set: {x: 1 s}", "rest: {time: 1 s, until: [x > 3]}"], "2", "dimension", "is a plain number, but x is in s"),
@@ -69,22 +70,23 @@ def test_the_canonical_text_keeps_the_order_and_the_meaning() -> None:
     steps = (
         CHARGE,
         CAP,
-        "set: {kept: 100%*cap/(5000 mAh), id: judge, lost: -(kept - 1), fail: kept<80% -> fail LOW_CAPACITY}",
+        "set: {kept: 100%*cap/(5000 mAh), id: judge, lost: -(kept - 1),"
+        " fail: [kept<80% -> fail LOW_CAPACITY, kept > 2 -> goto good]}",
         "loop: {until: [kept < 0.5, total_time >= 600 min -> end], times: 3, steps: [rest: {time: 1 s}]}",
         "stop: {code: HIGH_K, verdict: retest}",
-        "stop: {}",
+        "stop: {id: good}",
     )
     text = canonical_text(load(*steps).recipe)
     assert text.split(" tag: cap}\n")[1] == (
         "  - set: {id: judge, kept: 100 % * cap / 5 Ah, lost: -(kept - 1),"
-        " fail: [kept < 80 % -> fail LOW_CAPACITY]}\n"
+        " fail: [kept < 80 % -> fail LOW_CAPACITY, kept > 2 -> goto good]}\n"
         "  - loop:\n"
         "      times: 3\n"
         "      until: [kept < 0.5 -> next, total_time >= 10 h -> end]\n"
         "      steps:\n"
         "        - rest: {time: 1 s}\n"
         "  - stop: {verdict: retest, code: HIGH_K}\n"
-        "  - stop: {verdict: pass}\n"
+        "  - stop: {id: good, verdict: pass}\n"
     )
     again = load_recipe_text(text, file="again.yaml", beside=NOWHERE)
     assert again.recipe == load(*steps).recipe

@@ -35,8 +35,7 @@ def _build(fields: Fields, common: Common, _: Amounts, __: DcirDefaults) -> Ramp
         return None
     first = fields.quantity("from", *_UNITS[quantity], required=True)
     last = fields.quantity("to", *_UNITS[quantity], required=True)
-    fields.quantity("rate", _RATES[quantity], required=True)
-    rate = above_zero(fields, "rate", _RATES[quantity]) if "rate" in fields else None
+    rate = above_zero(fields, "rate", _RATES[quantity], required=True)
     if first is None or last is None or rate is None:
         return None
     if first == last:
