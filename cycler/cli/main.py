@@ -10,6 +10,7 @@ import typer
 from cycler.cli.alarms import alarms
 from cycler.cli.config import app as config
 from cycler.cli.demo import demo
+from cycler.cli.doctor import doctor
 from cycler.cli.drivers import app as drivers
 from cycler.cli.errors import TRACEBACK, WRONG_USE, ending_in_order, explain_bug, run_and_explain
 from cycler.cli.recipe import app as recipe
@@ -37,6 +38,7 @@ app.command("start")(start)
 app.command("abort")(abort)
 app.command("all-off")(all_off)
 app.command("status")(status)
+app.command("doctor")(doctor)
 app.add_typer(recipe, name="recipe")
 app.add_typer(config, name="config")
 app.add_typer(drivers, name="drivers")
