@@ -19,4 +19,11 @@ class ProtocolError(DeviceError):
 
 
 class DeviceFault(DeviceError):
-    """The device reports that it failed or refuses. Make the channel safe, call a person."""
+    """The device reports that it failed or refuses. Make the channel safe, call a person.
+
+    `tripped`: it took the order, and a limit of its own opened the output before it was seen to run.
+    """
+
+    def __init__(self, device: str, detail: str, *, tripped: bool = False) -> None:
+        super().__init__(device, detail)
+        self.tripped = tripped

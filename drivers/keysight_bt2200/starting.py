@@ -135,13 +135,14 @@ class Batch:
             return
         said = "; ".join(await self.mainframe.errors()) or "no error"
         for asked, channel in enumerate(self._still(missing)):
-            why = "its state was not asked for"
+            why, tripped = "its state was not asked for", False
             if asked < LONG_STATES_MAX:
-                why = (await self.mainframe.long_state(channel, Priority.ORDER)).why
+                state = await self.mainframe.long_state(channel, Priority.ORDER)
+                why, tripped = state.why, state.result == "FAIL"
             self.starts.ended(channel)
             cell = self.mainframe.places[channel].cell
             detail = f"cell {cell} does not run after CELL:INIT: {why}; its error queue says {said}"
-            self._drop(channel, DeviceFault(self.mainframe.device, detail))
+            self._drop(channel, DeviceFault(self.mainframe.device, detail, tripped=tripped))
 
     async def _until(self, channels: Iterable[ChannelId], *, running: bool) -> list[ChannelId]:
         """Those that do not show it in time, and have not been overtaken."""
