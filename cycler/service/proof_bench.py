@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, cast
 
-from cycler.service.proof_test import ProofResult, ProofTest
-
 from cycler.contract.devices import CyclerDriver, DigitalIo
 from cycler.contract.plugin import AnyDevice, Surroundings
 from cycler.contract.sweep import ChannelId
@@ -20,6 +18,7 @@ from cycler.record.schema import JournalUnusable
 from cycler.service.configuration import Configuration
 from cycler.service.only_error import only_error
 from cycler.service.proof_record import proof_text
+from cycler.service.proof_test import ProofResult, ProofTest
 from cycler.service.refusal import Refused
 from cycler.service.wiring import load_driver
 

@@ -123,7 +123,7 @@ class ProofTest:
     async def _trip(self, limit: str, phase: Phase, limits: DeviceLimits) -> tuple[bool, str]:
         """Whether the device opened by itself, and what was seen."""
         bounds = ", ".join(
-            f"{name} {value:g}"
+            f"{name} {value:.4g}"
             for name in DeviceLimits.__dataclass_fields__
             if (value := getattr(limits, name)) is not None and value != LASTS_S
         )

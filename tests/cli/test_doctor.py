@@ -1,11 +1,13 @@
 """`cycler doctor`: every output has its line, and what has to be mended is said."""
 
+import os
 from pathlib import Path
 
 import pytest
 from command_line import cycler
 
 from cycler.cli.demo import FILES
+from cycler.record.journal import lease
 
 RACK = """
 rack: {id: R1}
@@ -74,3 +76,23 @@ def test_people_get_a_table_with_one_row_for_each_device_and_bay() -> None:
     assert "A1 to A12 (12)" in row
     assert "contactor io-01/DO1" in row
     assert answer.out.splitlines()[-1] in ("nothing has to be mended", "there is something to mend")
+
+
+def test_a_proof_test_wants_a_dummy_load_somebody_beside_it_and_the_rack_for_itself(rack: Path) -> None:
+    asked = ("doctor", "--config", rack, "--proof-test", "bt-01/101")
+    unsigned = cycler(*asked, "--on-dummy-load")
+    assert (unsigned.exit_code, unsigned.err.startswith("error: --by is missing")) == (2, True)
+    a_cell = cycler(*asked, "--by", "A. Person")
+    assert a_cell.exit_code == 4
+    assert "put a dummy load there, and say so by --on-dummy-load" in a_cell.err
+    store = rack.with_name("store")
+    store.mkdir()
+    held = lease(store)
+    try:
+        busy = cycler(*asked, "--by", "A. Person", "--on-dummy-load")
+    finally:
+        os.close(held)
+    assert busy.exit_code == 4
+    assert "control holds the rack" in busy.err
+    other = cycler("doctor", "--config", rack, "--proof-test", "bt-7/1", "--by", "A. Person", "--on-dummy-load")
+    assert (other.exit_code, "there is no device bt-7" in other.err) == (2, True)
