@@ -4,6 +4,8 @@
 # system what needs real processes, real time or other programs
 # bench  the benchmarks: figures, no verdict
 # compare  an electrochemical model, in an environment of its own, judges the simulated cells: docs/simulation.md
+# campaign racks at random and a swarm of faults over SEEDS seeds, JOBS at a time: is anybody ever in danger? docs/simulation.md
+# mutate one thing at a time is changed in what keeps cells safe: does a test fail?
 # detect planted defects over SEEDS seeds, JOBS at a time: what is found, what is not
 #
 # Each sets up .venv first, from PYTHON (3.11 or later), and again when pyproject.toml has changed.
@@ -12,7 +14,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: demo test check system bench compare detect lint
+.PHONY: demo test check system bench compare detect campaign mutate lint
 .NOTPARALLEL:
 
 demo: .venv/.ready
@@ -39,6 +41,12 @@ JOBS ?= 2
 
 detect: .venv/.ready-dev
 	@$(BIN)/python tests/detect/detect.py --seeds $(SEEDS) --jobs $(JOBS)
+
+campaign: .venv/.ready-dev
+	@$(BIN)/python tests/campaign/campaign.py --seeds $(SEEDS) --jobs $(JOBS)
+
+mutate: .venv/.ready-dev
+	@$(BIN)/python tests/mutate/mutate.py --jobs $(JOBS)
 
 lint: .venv/.ready-dev
 	@$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController, OnTrip
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.holds import Holds
+from cycler.control.interlocks import Interlocks
 from cycler.control.io_loop import IoLoop
 from cycler.control.metering import Metering
 from cycler.control.outputs import BayOutputs
@@ -46,7 +47,7 @@ class RunStarter:
         presses: Presses,
         outputs: Mapping[BayId, BayOutputs],
         metering: Metering,
-        locked: Callable[[PositionId], str | None],
+        interlocks: Interlocks,
         recorder: Recorder,
         rack_log: RackLog,
         utcnow: Callable[[], datetime],
@@ -56,10 +57,7 @@ class RunStarter:
         on_closed: Callable[[], None],
         on_trip: OnTrip,
     ) -> None:
-        """`locked`: why nothing may start at a position. `pending`: devices that have not yet answered.
-
-        `controllers` gets those that have been started.
-        """
+        """`pending`: devices that have not yet answered; `controllers` gets those that have been started."""
         self._rack = rack
         self._loops = loops
         self._temperatures = temperatures
@@ -68,7 +66,7 @@ class RunStarter:
         self._presses = presses
         self._outputs = outputs
         self._metering = metering
-        self._locked = locked
+        self._interlocks = interlocks
         self._recorder = recorder
         self._log = rack_log
         self._utcnow = utcnow
@@ -166,7 +164,7 @@ class RunStarter:
         unreachable = self._unreachable(loop)
         if unreachable is not None:
             return unreachable
-        locked = self._locked(position.position)
+        locked = self._interlocks.refusal(position.position)
         if locked is not None:
             return StartRefusal(code=None, text=locked)
         if plan is None or loop.last is None:
