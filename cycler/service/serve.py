@@ -16,6 +16,7 @@ from cycler.service.clock import utcnow
 from cycler.service.command_lines import command_socket
 from cycler.service.command_server import CommandServer
 from cycler.service.configuration import Configuration
+from cycler.service.handing_over import HandoverKeeper
 from cycler.service.heartbeat import Heartbeat
 from cycler.service.notify import Notifier
 from cycler.service.only_error import only_error
@@ -62,6 +63,7 @@ async def _serve(configuration: Configuration, store: Path, notifier: Notifier) 
             background = [
                 tasks.create_task(heartbeat.run(), name="heartbeat"),
                 tasks.create_task(_tell_status(service, notifier), name="status"),
+                tasks.create_task(HandoverKeeper(configuration, service.running).keep(), name="handover"),
             ]
             gc.collect()
             gc.freeze()  # what lives now lives to the end: collecting it again and again would make control late
