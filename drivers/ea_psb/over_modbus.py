@@ -22,12 +22,14 @@ class ModbusInstrument:
 
     def __init__(self, device: str, link: ModbusLink, *, message_s: float, serial_port: bool) -> None:
         """`message_s`: what one message takes, its gap included. `serial_port`: control by USB may be ours."""
-        self.pace = Pace(order_time_s=24 * message_s, sweep_time_s=2 * message_s)
+        self.pace = Pace(order_time_s=20 * message_s, sweep_time_s=2 * message_s)
         self._device = device
         self._link = link
         self._not_ours = reg.NOT_OURS_ON_SERIAL_PORTS if serial_port else reg.NOT_OURS
         self._ratings: Ratings
         self._sinks: bool | None = None  # the direction at the last time
+        self._enters = False  # resistance mode, by the last order about it
+        self._may_resist = True  # until it was seen out of resistance mode: remote control keeps others from it
 
     async def identify(self) -> Identity:
         """As `Instrument` has it."""
@@ -91,7 +93,9 @@ class ModbusInstrument:
         sink_power, sink_current, voltage, source_current, source_power, _, sink_resistance = await self._link.read(
             reg.SET_VALUES, Priority.ORDER
         )
-        resists = await self.is_on(Switch.RESISTANCE_MODE)
+        # Each message more takes its time from a pulse, so what cannot have changed is not asked for.
+        resists = self._may_resist and await self.is_on(Switch.RESISTANCE_MODE)
+        self._may_resist = resists or self._enters
         return Held(
             SetValues(
                 sink_power, sink_current, voltage, source_current, source_power, sink_resistance if resists else None
@@ -107,6 +111,9 @@ class ModbusInstrument:
         self, setting: Setting, raw: int, priority: Priority, *, unless: Callable[[], bool] | None = None
     ) -> None:
         """As `Instrument` has it. The device says no to what it does not take: `DeviceFault`."""
+        if setting is Setting.RESISTANCE_MODE:
+            self._enters = bool(raw)
+            self._may_resist = True
         if setting in reg.SWITCHED:
             await self._link.write_coil(reg.SWITCHED[setting], bool(raw), priority, unless=unless)
         else:
