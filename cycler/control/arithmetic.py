@@ -1,18 +1,11 @@
 """The arithmetic of a `set` step, on a cell's own numbers."""
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import isfinite
 
 from cycler.control.tagged import Tags
+from cycler.recipe.assignments import OPERATORS
 from cycler.recipe.plan import Assignment, Fetched
-
-_OPERATORS: Mapping[str, Callable[[float, float], float]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-}
 
 
 class NoValueError(ArithmeticError):
@@ -33,7 +26,7 @@ def value_of(assignment: Assignment, variables: Mapping[str, float], tags: Tags)
             right, left = stack.pop(), stack.pop()
             if term == "/" and right == 0.0:
                 raise NoValueError("it divides by 0")
-            stack.append(_OPERATORS[term](left, right))
+            stack.append(OPERATORS[term](left, right))
     (value,) = stack
     if not isfinite(value):
         raise NoValueError("it is too large")

@@ -17,6 +17,12 @@ def fields_of(result: StepResult) -> dict[str, float]:
             found |= {"capacity": moved.charged_nas / NAS_PER_AH, "energy": moved.charged_nws / NAS_PER_AH}
         case "discharge":
             found |= {"capacity": moved.discharged_nas / NAS_PER_AH, "energy": moved.discharged_nws / NAS_PER_AH}
+        case "ramp" | "pulse" | "profile":
+            # Recipes ask only those that go one way: what is counted the other way is noise around nothing.
+            found |= {
+                "capacity": max(moved.charged_nas, moved.discharged_nas) / NAS_PER_AH,
+                "energy": max(moved.charged_nws, moved.discharged_nws) / NAS_PER_AH,
+            }
         case "rest":
             found["ocv"] = result.end_voltage_v
         case "ocv" if result.ocv_v is not None:

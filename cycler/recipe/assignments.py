@@ -1,6 +1,8 @@
 """From the expressions of a `set` to what a channel works out: postfix terms in V, A, s and K."""
 
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from math import isfinite
 
 from cycler.model.cell_type import CellType
 from cycler.recipe.dimensions import DIMENSIONS, PLAIN, Dimension
@@ -8,6 +10,34 @@ from cycler.recipe.expression import FIELDS, Expression, FieldOf, Name, Negative
 from cycler.recipe.model import SetStep
 from cycler.recipe.plan import Assignment, Fetched, Term
 from cycler.recipe.units import Quantity
+
+OPERATORS: Mapping[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
+
+
+def never_a_value(assignment: Assignment) -> str:
+    """Why it has no value, whatever is measured; empty where it may have one."""
+    stack: list[float | None] = []  # None: only a run tells
+    for term in assignment.terms:
+        if isinstance(term, float):
+            stack.append(term)
+        elif isinstance(term, Fetched):
+            stack.append(None)
+        elif term == "negated":
+            known = stack.pop()
+            stack.append(None if known is None else -known)
+        else:
+            right, left = stack.pop(), stack.pop()
+            if term == "/" and right == 0.0:
+                return "it divides by 0"
+            stack.append(None if left is None or right is None else OPERATORS[term](left, right))
+        if stack[-1] is not None and not isfinite(stack[-1]):
+            return "it is too large"
+    return ""
 
 
 def assignments(step: SetStep, cell_type: CellType, variables: Mapping[str, Dimension]) -> tuple[Assignment, ...]:
@@ -47,10 +77,10 @@ def _terms(expression: Expression, cell_type: CellType, variables: Mapping[str, 
         case Negative(of=of):
             yield from _terms(of, cell_type, variables)
             yield "negated"
-        case Operation(operator=operator, left=left, right=right):
+        case Operation(operator=sign, left=left, right=right):
             yield from _terms(left, cell_type, variables)
             yield from _terms(right, cell_type, variables)
-            yield operator
+            yield sign
 
 
 def _field(tag: str, field: str) -> Iterator[Term]:

@@ -35,11 +35,11 @@ class Field:
     words: frozenset[str] = frozenset()
 
 
-_DRIVES = frozenset({"charge", "discharge"})
+_MOVING = frozenset({"charge", "discharge", "ramp", "pulse", "profile"})
 
 FIELDS: Mapping[str, Field] = {
-    "capacity": Field("Ah", _DRIVES),  # of its direction, as the next two
-    "energy": Field("Wh", _DRIVES),
+    "capacity": Field("Ah", _MOVING),  # of its direction, as the energy: `one_way` knows which have one
+    "energy": Field("Wh", _MOVING),
     "end_voltage": Field("V"),
     "end_current": Field("A"),  # positive where it charges
     "duration": Field("s"),

@@ -18,6 +18,7 @@ from cycler.recipe.model import (
     StopStep,
     walk,
 )
+from cycler.recipe.one_way import both_ways_tags, only_direction
 from cycler.recipe.problems import Problems, nearest
 
 
@@ -37,12 +38,13 @@ def check_references(recipe: Recipe, problems: Problems) -> None:
     first_charge = _first_charge(places) if "filled" in recipe.from_state else None
     contacts = [place.index for place in places if isinstance(place.step, ContactStep)]
     tags: dict[str, list[_Place]] = {}
-    tags_of_drives: dict[str, list[_Place]] = {}
+    tags_of_moving: dict[str, list[_Place]] = {}
+    both_ways = both_ways_tags(recipe)
     for place in places:
         if not isinstance(place.step, LoopStep) and place.step.tag is not None:
             tags.setdefault(place.step.tag, []).append(place)
-            if isinstance(place.step, DriveStep):
-                tags_of_drives.setdefault(place.step.tag, []).append(place)
+            if only_direction(place.step) is not None:
+                tags_of_moving.setdefault(place.step.tag, []).append(place)
     jumps = _jumps(places, ids)
     for place in places:
         if isinstance(place.step, LoopStep):
@@ -51,7 +53,7 @@ def check_references(recipe: Recipe, problems: Problems) -> None:
         if isinstance(place.step, SetStep):
             _check_expressions(place, place.step, tags, jumps, problems)
         for key, condition in _conditions(place.step):
-            _check_tags(place, condition, tags_of_drives, jumps, problems)
+            _check_tags(place, condition, tags_of_moving, jumps, problems, both_ways=both_ways)
             if condition.outcome is not None and condition.outcome.kind == "goto":
                 word = condition.outcome.word or ""
                 if word in ids:
@@ -116,14 +118,20 @@ def _check_tags(
     tags: Mapping[str, list[_Place]],
     jumps: Sequence[tuple[int, int]],
     problems: Problems,
+    *,
+    both_ways: Mapping[str, str],
 ) -> None:
     for test in condition.tests:
         if test.of in {None, "rated"}:
             continue
         tagged = tags.get(test.of or "")
-        if not tagged:
-            hint = nearest(test.of or "", tags) if tags else "no charge or discharge has a tag"
-            problems.add(place.step.line, "unknown-tag", f"{test}: no charge or discharge is tagged {test.of}", hint)
+        if test.of in both_ways:
+            message = f"{test}: {test.of} is tagged at a {both_ways[test.of]} that charges and discharges"
+            problems.add(place.step.line, "unknown-tag", message, "tag a step that goes one way")
+        elif not tagged:
+            hint = nearest(test.of or "", tags) if tags else "no step that charges or discharges has a tag"
+            message = f"{test}: no step that charges or discharges is tagged {test.of}"
+            problems.add(place.step.line, "unknown-tag", message, hint)
         elif not _is_before(place, tagged, jumps):
             problems.add(
                 place.step.line,

@@ -10,13 +10,13 @@ from cycler.recipe.condition import QUANTITY_UNITS, RecipeCondition
 from cycler.recipe.dimensions import DIMENSIONS, PLAIN, Dimension
 from cycler.recipe.expression import FIELDS, Expression, FieldOf, Name, Negative, Number, Operation
 from cycler.recipe.model import ExecutedStep, LoopStep, Recipe, SetStep, Step, step_word, walk
+from cycler.recipe.one_way import both_ways_tags
 from cycler.recipe.problems import MistakeError, Problems, nearest
-from cycler.recipe.units import Quantity
 
 
 def variable_dimensions(recipe: Recipe) -> Mapping[str, Dimension]:
     """Of every variable that the recipe sets. One that is set to nonsense counts as a plain number."""
-    survey = _Survey(_tags(recipe.steps))
+    survey = _Survey(_tags(recipe.steps), both_ways_tags(recipe))
     for step, _ in walk(recipe.steps):
         if isinstance(step, SetStep):
             for name, expression in step.values:
@@ -30,7 +30,7 @@ def variable_dimensions(recipe: Recipe) -> Mapping[str, Dimension]:
 
 def check_variables(recipe: Recipe, problems: Problems) -> None:
     """Add what does not fit. The recipe must be whole: what could not be read would be missed here."""
-    survey = _Survey(_tags(recipe.steps))
+    survey = _Survey(_tags(recipe.steps), both_ways_tags(recipe))
     _visit(recipe.steps, survey, problems)
     problems.step = None
 
@@ -40,6 +40,7 @@ class _Survey:
     """What is known so far, in the order of the file."""
 
     tags: Mapping[str, frozenset[str]]  # with the words of the steps that have each
+    both_ways: Mapping[str, str]  # of these those that have no one capacity
     variables: dict[str, Dimension] = field(default_factory=dict)
 
     def dimension(self, expression: Expression) -> Dimension:
@@ -57,8 +58,6 @@ class _Survey:
                 return self.dimension(of)
             case Operation(operator="*", left=left, right=right):
                 return self.dimension(left) * self.dimension(right)
-            case Operation(operator="/", right=Number(quantity=Quantity(number=0.0))):
-                raise MistakeError("division", f"{expression} divides by 0")
             case Operation(operator="/", left=left, right=right):
                 return self.dimension(left) / self.dimension(right)
             case Operation(operator=operator, left=left, right=right):
@@ -74,6 +73,12 @@ class _Survey:
         words = self.tags.get(tag)
         if words is None:
             raise self._unknown(tag)
+        if tag in self.both_ways and field_ in {"capacity", "energy"}:
+            raise MistakeError(
+                "field",
+                f"{tag} is tagged at a {self.both_ways[tag]} that charges and discharges: it has no {field_}",
+                "tag a step that goes one way",
+            )
         known = FIELDS[field_]
         if known.words and not words & known.words:
             having = ", ".join(name for name, each in FIELDS.items() if not each.words or words & each.words)

@@ -46,6 +46,24 @@ def test_a_current_ramp_moves_the_charge_of_its_straight_line() -> None:
     assert run.steps[1].duration_s == pytest.approx(150.0, abs=1.5)
 
 
+def test_later_steps_take_the_charge_of_a_train_that_goes_one_way() -> None:
+    """100 s up to C/2 and back to nothing move 34.7 mAh: half of it is taken back by its share, half by arithmetic."""
+    up = "ramp: {quantity: current, from: 0 A, to: C/2, rate: 25 mA/s, tag: up}"
+    share = (
+        "discharge: {current: C/5, until: [capacity >= 50 % of up],"
+        " fail: [voltage < 2.6 V, time > 1 h, capacity > 5 %]}"
+    )
+    run = (
+        SimRack(ideal=True)
+        .load("c1", state="formed@50%")
+        .run(rest(minutes=1), up, share, "set: {kept: up / 1 Ah, lost: up.energy / 1 Wh}", rest(minutes=1))["c1"]
+    )
+    charged_ah = moved_ah(run, 1)[0]
+    assert run.outcome.ended == "completed"
+    assert charged_ah == pytest.approx(2.5 / 2 * 100 / 3600, rel=0.02)
+    assert moved_ah(run, 2)[1] == pytest.approx(charged_ah / 2, abs=1.5e-3)
+
+
 def test_a_voltage_ramp_leads_the_cell_to_its_end_and_takes_nothing_out_of_it() -> None:
     run = SimRack(ideal=True).load("c1", state="formed@20%").run(rest(minutes=1), VOLTAGE_RAMP)["c1"]
     assert run.stop_reason == "completed"

@@ -92,7 +92,7 @@ def test_a_stop_without_a_verdict_ends_the_recipe_normally() -> None:
     ("steps", "soc", "says"),
     [
         ([SOME, "set: {z: cap - cap, x: 1 / z}"], 0.5, "x = 1 / z: it divides by 0"),
-        ([SOME, "set: {x: 1e300 * 1e300}"], 0.5, "x = 1E+300 * 1E+300: it is too large"),
+        ([SOME, "set: {x: cap * 1e300 * 1e300}"], 0.5, "x = cap * 1E+300 * 1E+300: it is too large"),
         (
             ["rest: {time: 5 s, until: [time > 2 s -> goto over]}", SOME, "set: {id: over, x: cap}"],
             0.5,

@@ -8,6 +8,7 @@ from cycler.recipe.compile import load_recipe_text
 from cycler.recipe.describe import describe
 
 CAP = DISCHARGE.replace("{", "{tag: cap, ")
+RIPPLE = "pulse: {tag: both, train: [[1 A, 5 s], [-1 A, 5 s]], times: 3, fail: [capacity > 5 %, time > 5 min]}"
 LOOP = "loop: {{times: 3, until: [{until}], steps: [set: {{n: n + 1}}, rest: {{id: pause, time: 1 s}}]}}"
 
 
@@ -25,10 +26,14 @@ LOOP = "loop: {{times: 3, until: [{until}], steps: [set: {{n: n + 1}}, rest: {{i
         ([CAP, "set: {x: cap}", "set: {x: cap.energy}"], "3", "dimension", "is in Wh, but before it was in Ah"),
         ([CAP, "set: {x: cap.dcir}"], "2", "field", "tagged at a discharge, which has no dcir"),
         (["rest: {time: 1 s, tag: calm}", "set: {x: calm}"], "2", "field", "tagged at a rest, which has no capacity"),
+        ([RIPPLE, "set: {x: both.energy}"], "2", "field", "at a pulse that charges and discharges: it has no energy"),
+        (["set: {n: 1 / 0}"], "1", "expression", "sets `n = 1 / 0`, which never has a value: it divides by 0"),
+        ([CAP, "set: {n: cap / (2 s - 2 s) * 3 s}"], "2", "expression", "never has a value: it divides by 0"),
+        (["set: {n: 1e300 * 1e300}"], "1", "expression", "never has a value: it is too large"),
         (["set: {x: cap}", CAP], "1", "unknown-tag", "cap is measured only later"),
         ([CAP, "set: {x: cpa}"], "2", "unknown-name", "cpa is neither a tag nor a variable"),
         (["set: {x: x + 1}"], "1", "unknown-name", "x is neither a tag nor a variable that a step before sets"),
-        ([CAP, "set: {x: cap / 0 Ah}"], "2", "division", "cap / 0 Ah divides by 0"),
+        ([CAP, "set: {x: cap / 0 Ah}"], "2", "expression", "`x = cap / 0 Ah`, which never has a value"),
         ([CAP, "set: {x: 1 Ah, d: x-cap}"], "2", "unknown-name", "x-cap is one name"),
         (["set: {x: 1}", "rest: {time: 1 s, until: [x > 1 V]}"], "2", "dimension", "is in V, but x is a plain number"),
         (["set: {x: 1 s}", "rest: {time: 1 s, until: [x > 3]}"], "2", "dimension", "is a plain number, but x is in s"),

@@ -18,6 +18,7 @@ from cycler.recipe.steps.kind import StepKind
 from cycler.recipe.steps.scope import Scope
 from cycler.recipe.steps.train import Stretches, as_train, point_the_right_way, train_lines, voltage_fails
 from cycler.recipe.units import Quantity
+from cycler.recipe.yaml_nodes import ScalarNode
 
 STAIRS_MAX = 1000
 STAIR_S_MIN = 2.0
@@ -39,7 +40,9 @@ def _build(fields: Fields, common: Common, _: Amounts, __: DcirDefaults) -> Ramp
     if first is None or last is None or rate is None:
         return None
     if first == last:
-        fields.refuse("to", "ramp", f"ramp: it goes from {first} to {last}: nowhere", "use `charge` or `discharge`")
+        written = [node.text for key in ("from", "to") if isinstance(node := fields.node.entries[key], ScalarNode)]
+        way = " to ".join(f"`{text}`" for text in written)
+        fields.refuse("to", "ramp", f"ramp: it goes from {way}: nowhere", "use `charge` or `discharge`")
         return None
     return RampStep(quantity=cast(Literal["current", "voltage"], quantity), from_=first, to=last, rate=rate, **common)
 

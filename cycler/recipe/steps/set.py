@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cycler.model.cell_type import DcirDefaults
-from cycler.recipe.assignments import assignments
+from cycler.recipe.assignments import assignments, never_a_value
 from cycler.recipe.expression import Expression, parse_expression
 from cycler.recipe.fields import Fields, as_name, as_text
 from cycler.recipe.model import SetStep
@@ -41,6 +41,10 @@ def _build(fields: Fields, common: Common, _: Amounts, __: DcirDefaults) -> SetS
 
 
 def _check(judge: StepJudge, variant: StepVariant, _: Sequence[PlanPhase]) -> None:
+    for assignment in judge.step.assignments:
+        why = never_a_value(assignment)
+        if why:
+            judge.refuse("expression", f"sets `{assignment.text}`, which never has a value: {why}")
     for condition in (*variant.until, *variant.fail):
         others = [test.quantity for test in condition.tests if test.quantity not in JUDGED_IN_SET]
         if others:
