@@ -65,7 +65,7 @@ def sums(draw: st.DrawFn, said: Said) -> str:
 def steps(draw: st.DrawFn, said: Said, depth: int = 0) -> str:
     more = f", {draw(conditions(said))}{draw(ways)}" if draw(st.integers(0, 2)) == 2 else ""
     fail = f"fail: [capacity > 100 mAh, time > {draw(st.sampled_from(['40 s', '3 min']))}{more}]"
-    kind = draw(st.sampled_from(["charge", "taper", "discharge", "rest", "dcir", "set", "set", "stop", "loop", "loop"]))
+    kind = draw(st.sampled_from(["charge", "taper", "discharge", "rest", "dcir", "set", "set", "loop", "loop"]))
     if kind in {"charge", "discharge"}:
         tag = draw(st.sampled_from(["up", "down"]))
         said.tags.add(tag)
@@ -82,8 +82,6 @@ def steps(draw: st.DrawFn, said: Said, depth: int = 0) -> str:
         said.variables.add(name)
         lead = f", until: [{draw(conditions(said, always=True))}{draw(ways)}]" if draw(st.booleans()) else ""
         return f"set: {{{name}: {value}{lead}}}"
-    if kind == "stop" and draw(st.integers(0, 3)) == 3:
-        return draw(st.sampled_from(["stop: {}", "stop: {verdict: retest, code: HIGH_DCIR}"]))
     if kind == "loop" and depth < 2:
         inside = [draw(steps(said, depth + 1)) for _ in range(draw(st.integers(1, 3)))]
         until = ""
@@ -99,6 +97,9 @@ def steps(draw: st.DrawFn, said: Said, depth: int = 0) -> str:
 def recipes(draw: st.DrawFn) -> LoadedRecipe:
     said = Said()
     body = [draw(steps(said)) for _ in range(draw(st.integers(1, 5)))]
+    if draw(st.booleans()):  # what stands behind a stop needs a way past it
+        body.append("rest: {time: 1 s, until: [voltage > 3.8 V -> goto last]}")
+        body.append(draw(st.sampled_from(["stop: {}", "stop: {verdict: retest, code: HIGH_DCIR}"])))
     return loaded(*body, "rest: {id: last, time: 5 s}")
 
 
