@@ -12,6 +12,7 @@ from cycler.control.outbox import Command
 from cycler.control.outputs import BayOutputs
 from cycler.control.presses import Presses
 from cycler.control.rack_log import RackLog
+from cycler.control.zero_current import current_possible
 from cycler.model.rack import Bay, PositionId
 from cycler.recipe.plan import ContactRule
 from cycler.safety.contact_check import judge_empty
@@ -224,7 +225,12 @@ class BayController:
     def _press_again(self, checked: Iterable[ChannelController], verdicts: Verdicts) -> bool:
         """Whether that is tried, for those that it may help; the others wait."""
         again = [each for each in checked if verdicts[each.position].actions[0] == "re-press"]
-        if not again or self._bay.press is None or self._tries == PRESS_TRIES or not self._is_without_current():
+        if (
+            not again
+            or self._bay.press is None
+            or self._tries == PRESS_TRIES
+            or current_possible(self._bay, self._loops)
+        ):
             return False
         self._tries += 1
         self._pressing = True
@@ -242,15 +248,6 @@ class BayController:
             self._go_on()  # those that were to be checked again may all be over
 
         self._presses.press_again(self._bay, done)
-        return True
-
-    def _is_without_current(self) -> bool:
-        """Every relay of the bay is seen open."""
-        for position in self._bay.positions:
-            last = self._loops[self._device(position)].last
-            channel = self._channel(position)
-            if last is None or (channel in last.channels and last[channel].regulation != "off"):
-                return False
         return True
 
     def _device(self, position: PositionId) -> str:

@@ -17,7 +17,11 @@ MOVED_K = 0.5  # a set value that is read back so far from ours was not rounded,
 
 
 class ChamberLoop:
-    """However this ends, the chamber keeps its set value: what ages in it goes on, with control or without."""
+    """However this ends, the chamber keeps its set value: what ages in it goes on, with control or without.
+
+    Unless a cell in it has become too hot, or there is a fire: it is made safe then, and set again only once everybody
+    who asked for that has taken it back.
+    """
 
     def __init__(
         self,
@@ -27,9 +31,9 @@ class ChamberLoop:
         *,
         sweep_s: float,
         offset_s: float,
-        on_reading: Callable[[], None],
+        on_reading: Callable[[str], None],
     ) -> None:
-        """`on_reading` is told when there is a new reading, or a set value has been taken."""
+        """`on_reading` is told, with the device, when there is a new reading, or a set value has been taken."""
         self.device = device
         self.reading: ChamberReading | None = None  # None as long as nothing is known of it
         self.reservations = Reservations()
@@ -41,6 +45,29 @@ class ChamberLoop:
         self._wanted: ChamberRule | None = None
         self._is_set = False
         self._is_lost = False
+        self._secured_for: set[str] = set()  # who wants it safe
+        self._is_safe = False  # and it has confirmed that
+
+    def make_safe(self, asker: str) -> None:
+        """Heater off, before anything else it is told, until this asker lets it go on. Never waits."""
+        if not self._secured_for:
+            self._is_safe = False
+            self._beat.wake()
+        self._secured_for.add(asker)
+        self._is_set = False
+
+    def let_go_on(self, asker: str) -> None:
+        """The asker does not want it safe any more: set again once nobody does. Idempotent."""
+        if asker in self._secured_for:
+            self._secured_for.remove(asker)
+            if not self._secured_for:
+                self._log.record("chamber.released", device=self.device, text=f"{self.device} may be set again")
+                self._beat.wake()
+
+    @property
+    def is_secured(self) -> bool:
+        """Somebody wants it safe: it is not set to anything."""
+        return bool(self._secured_for)
 
     def want(self, rule: ChamberRule) -> None:
         """Set it to this, now and again whenever it was lost."""
@@ -81,7 +108,8 @@ class ChamberLoop:
         """Connect, configure, and read once."""
         await self._driver.connect()
         await self._driver.commission()
-        self._is_set = False
+        self._is_set = self._is_safe = False
+        await self._secure()
         self._take(await self._driver.read())
         if self._is_lost:
             self._is_lost = False
@@ -94,6 +122,7 @@ class ChamberLoop:
         while True:
             await self._beat.next()
             try:
+                await self._secure()
                 self._take(await self._driver.read())
                 await self._set()
                 self._patience.heard_s = clock()
@@ -106,15 +135,21 @@ class ChamberLoop:
             self._is_lost = True
             self._log.record("device.lost", device=self.device, code=AlarmCode.CHAMBER_FAULT, text=str(error))
         self.reading = None
-        self._on_reading()
+        self._on_reading(self.device)
+
+    async def _secure(self) -> None:
+        if self._secured_for and not self._is_safe:
+            await self._driver.make_safe()
+            self._is_safe = True
+            self._log.record("chamber.secured", device=self.device, text=f"the heater of {self.device} is off")
 
     async def _set(self) -> None:
         rule = self._wanted
-        if rule is None or self._is_set:
+        if rule is None or self._is_set or self._secured_for:
             return
         await self._driver.set_target(temperature_degc=rule.target_degc, rate_k_per_min=rule.rate_k_per_min)
-        self._is_set = rule == self._wanted  # it may have changed meanwhile
-        self._on_reading()
+        self._is_set = rule == self._wanted and not self._secured_for  # that may have changed meanwhile
+        self._on_reading(self.device)
 
     def _take(self, reading: ChamberReading) -> None:
         before, self.reading = self.reading, reading
@@ -138,4 +173,4 @@ class ChamberLoop:
             text = f"{self.device} is set to {reading.target_degc:g} degC and not to {rule.target_degc:g} degC"
             self._log.record("chamber.set_value_moved", device=self.device, text=text)
             self._is_set = False
-        self._on_reading()
+        self._on_reading(self.device)

@@ -45,6 +45,9 @@ class Chambers:
         self._post = post
         self._soakings: dict[BayId, Soaking] = {}
         self._airs: dict[BayId, _AirRecord] = {}
+        self._bays_in = {
+            chamber: [name for name, bay in rack.bays.items() if bay.chamber == chamber] for chamber in drivers
+        }
         self._changed = asyncio.Event()
         self.loops = {
             device: ChamberLoop(
@@ -68,6 +71,8 @@ class Chambers:
         chamber = self.loops[bay.chamber]
         if chamber.reading is None:
             return StartRefusal(code=None, text=f"{chamber.device} does not answer")
+        if chamber.is_secured:
+            return StartRefusal(code=None, text=f"{chamber.device} is kept safe after a trip")
         together = {**self._running_in(bay.chamber, but=bay), bay.bay: controllers}
         against = next(conflicts({name: _programs(those) for name, those in together.items()}), None)
         if against is not None:
@@ -96,7 +101,7 @@ class Chambers:
         self._soakings[bay.bay] = Soaking(bay, controllers, chamber=chamber, rack_log=self._log, post=self._post)
         if chamber is not None:
             self._airs[bay.bay] = _AirRecord(run.run_id, chamber, began_s=asyncio.get_running_loop().time())
-            self._take_air()
+            self._take_air(chamber.device)
 
     def wake(self) -> None:
         """A cell has got to where it is held, or its run is over."""
@@ -114,8 +119,11 @@ class Chambers:
             for soaking in self._soakings.values():
                 soaking.look(clock())
 
-    def _take_air(self) -> None:
-        for bay, soaking in self._soakings.items():
+    def _take_air(self, chamber: str) -> None:
+        for bay in self._bays_in[chamber]:
+            soaking = self._soakings.get(bay)
+            if soaking is None:
+                continue
             soaking.take_air()
             air = self._airs.get(bay)
             if air is not None and not soaking.is_over:

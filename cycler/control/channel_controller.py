@@ -127,6 +127,7 @@ class ChannelController:
         self._meters = meters
         self._withheld: OrderDue | None = None  # until the pulse of another cell is over, or its bay allows a current
         self._started_s = asyncio.get_running_loop().time()
+        self._no_charge: str | None = None  # why the cell is not to be charged in this run any more
         self._given: Step | None = None  # the order that the machine waits for, or that is in force
         self._tells_orders = True  # the last one is on record
         self._was_energised = False  # at least by an order
@@ -219,6 +220,24 @@ class ChannelController:
             machine.discharged_nws,
         )
 
+    def record_watched(self, taken_s: float, since_s: float, voltage_v: float, current_a: float) -> None:
+        """A reading of the cell after its run, `since_s` into the watch: samples of a step that nobody ordered."""
+        machine = self.machine
+        self._recorder.sample(
+            self._handle,
+            machine.step_count + 1,
+            machine.cycle,
+            taken_s - self._started_s,
+            since_s,
+            voltage_v,
+            current_a,
+            self.temperature_degc,
+            machine.charged_nas,
+            machine.discharged_nas,
+            machine.charged_nws,
+            machine.discharged_nws,
+        )
+
     def _record_edge(self, sample: Sample) -> None:
         counters = sample.counters
         self._recorder.sample(
@@ -275,6 +294,14 @@ class ChannelController:
         """End the run by a protection that needs more than this channel's present reading."""
         return self.on_events(self.machine.trip(code, text))
 
+    def forbid_charge(self, text: str) -> Sequence[Command]:
+        """What discharges or rests may go on; what charges is held, now or when it comes to that."""
+        self._no_charge = text
+        in_force = self.machine.phase
+        given = () if self._given is None or not self.machine.awaits_order else self._given.order.phases
+        charges = any(phase.direction == "charge" for phase in (*given, *(() if in_force is None else (in_force,))))
+        return self.stop("interlock", text, end="held") if charges else ()
+
     def release(self, reason: StopReason, text: str) -> Sequence[Command]:
         """Let a held phase go; nothing happens where none is held."""
         return self.on_events(self.machine.release(reason, text))
@@ -309,6 +336,8 @@ class ChannelController:
     def _order_when_allowed(self, due: OrderDue) -> Sequence[Command]:
         """Where another cell of the device pulses, or the bay allows no current, it goes on resting until it may."""
         phases = one_order(due.variant.phases, due.first_phase, self.capabilities.phases_max)
+        if self._no_charge is not None and any(phase.direction == "charge" for phase in phases):
+            return self.stop("interlock", self._no_charge, end="held")
         energises = any(phase.direction != "rest" for phase in phases)
         turn = self._turns is None or self._turns.allows(self)
         if energises and not (turn and (self._beside is None or self._beside.allows())):

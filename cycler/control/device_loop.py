@@ -32,6 +32,11 @@ FAST_S = 0.1
 OPEN_S_MAX = 0.5
 """From when the device says that a relay is open to when its readings show it."""
 
+IDLE_ACCURACIES, IDLE_RATIO = 5.0, 0.005
+"""What an open relay may seem to carry: in accuracies of the channel, or of its range, whichever is more. Judgement."""
+CREDIBLE_RATIO = 2.0
+"""More than so many times its range no channel carries: its instrument has failed."""
+
 
 class DeviceLoop:
     """Sweeps a device, hands each row to its controller, and delivers what they ask for."""
@@ -65,6 +70,7 @@ class DeviceLoop:
         self._strays: frozenset[ChannelId] = frozenset()  # outputs that are on without a run, and told to open
         self._doubted: frozenset[ChannelId] = frozenset()  # outputs that are on although the device says they are off
         self.unopened: frozenset[ChannelId] = frozenset()  # may be on, and nothing has opened them yet
+        self._stopped: dict[ChannelId, float] = {}  # the current of channels at which readings stand still
         self._undelivered: list[ChannelController] = []  # whose orders the wire has lost
         self._standstill: Standstill  # from `prepare` on
         self._outbox = Outbox(
@@ -196,6 +202,7 @@ class DeviceLoop:
             frozen = dict(self._standstill.look(sweep, self._rated_ah))
             for controller in self._controllers if frozen else ():
                 if controller.row in frozen:
+                    self._stopped[controller.channel] = sweep.current_a[controller.row]
                     self.post(controller.trip(AlarmCode.FROZEN_VALUE, frozen[controller.row]))
         if ended:
             self._controllers = [controller for controller in self._controllers if not controller.closed]
@@ -227,11 +234,7 @@ class DeviceLoop:
         if len(self._controllers) == len(sweep.channels) and not over:
             return False
         ours = {controller.channel for controller in self._controllers} - over
-        on = frozenset(
-            channel
-            for channel, regulation in zip(sweep.channels, sweep.regulation, strict=True)
-            if regulation != "off" and channel not in ours
-        )
+        on = self._on(sweep) - ours
         strays = on - over
         if strays - self._strays:
             log.error("output.stray", device=self.device, channels=sorted(strays))
@@ -241,7 +244,9 @@ class DeviceLoop:
         wrongly = frozenset(c for c in on if sweep.taken_s - confirmed_s.get(c, sweep.taken_s) >= OPEN_S_MAX)
         self.post([Off(channel=channel) for channel in sorted(wrongly)])
         if told := wrongly - self._doubted:
-            text = f"output {', '.join(sorted(told))} is still on {OPEN_S_MAX:g} s after it was said to be off"
+            said_off = told - {c for c in told if sweep[c].regulation != "off"}
+            what = "carries a current" if said_off else "is still on"
+            text = f"output {', '.join(sorted(told))} {what} {OPEN_S_MAX:g} s after it was said to be off"
             self._on_off_failed(told, DeviceFault(self.device, text))
         self._doubted = on & (self._doubted | wrongly)
         return bool(on - self._doubted)
@@ -288,10 +293,32 @@ class DeviceLoop:
         if self.unopened.intersection(channels):
             return True
         return last is not None and (
-            self._outbox.energised_since(channels, last.taken_s)
-            or any(
-                regulation != "off"
-                for channel, regulation in zip(last.channels, last.regulation, strict=True)
-                if channel in channels
-            )
+            self._outbox.energised_since(channels, last.taken_s) or not self._on(last).isdisjoint(channels)
+        )
+
+    def carries_a_current(self, channels: Collection[ChannelId], *, since_s: float) -> bool:
+        """By a reading that was taken later than this, whatever the device says of their relays."""
+        last = self.last
+        return last is not None and last.taken_s > since_s and not self._carrying(last).isdisjoint(channels)
+
+    def denies_a_current(self, channels: Collection[ChannelId]) -> bool:
+        """It says that these relays are open, and its readings show that they are not."""
+        last = self.last
+        said_off = () if last is None else (c for c in channels if c in last.channels and last[c].regulation == "off")
+        return self.carries_a_current(list(said_off), since_s=-inf)
+
+    def _on(self, sweep: Sweep) -> frozenset[ChannelId]:
+        """The device says so, or a current flows nevertheless."""
+        said = [c for c, regulation in zip(sweep.channels, sweep.regulation, strict=True) if regulation != "off"]
+        return self._carrying(sweep).union(said)
+
+    def _carrying(self, sweep: Sweep) -> frozenset[ChannelId]:
+        able = self.capabilities.range
+        most_a = max(able.charge_current_a_max, able.discharge_current_a_max)
+        idle_a = max(IDLE_ACCURACIES * able.current_accuracy_a, IDLE_RATIO * most_a)
+        currents = zip(sweep.channels, sweep.current_a, strict=True)
+        return frozenset(
+            c
+            for c, current_a in currents
+            if idle_a < abs(current_a) <= CREDIBLE_RATIO * most_a and current_a != self._stopped.get(c)
         )

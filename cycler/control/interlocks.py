@@ -1,24 +1,23 @@
 """Interlock inputs act: what their readings stop, hold, refuse or report, in the sweep that confirms them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from cycler.control.channel_controller import ChannelController
-from cycler.control.machine_events import RunEnd
-from cycler.control.outbox import Command
 from cycler.control.rack_log import RackLog
 from cycler.model.rack import Bay, Interlock, PositionId, Rack
+from cycler.safety.consequences import Consequences, after_interlock
 from cycler.safety.interlocks import InputWatch
-
-Post = Callable[[ChannelController, Sequence[Command]], None]
 
 
 @dataclass(slots=True, eq=False)
 class _Watched:
     interlock: Interlock
     bay: Bay | None  # the only one that it concerns
-    watch: InputWatch = field(default_factory=InputWatch)
+    follows: Consequences
+    places: frozenset[PositionId]  # where nothing may start while it is active, or latched
+    watch: InputWatch
     latched: bool = False
     lost: str | None = "it has not been read yet"  # why it cannot be read
 
@@ -33,7 +32,7 @@ class _Watched:
         if not self.watch.is_healthy or self.watch.is_tripped:
             return _active(interlock)
         if self.latched:
-            return f"the interlock {interlock.interlock} has been active and is latched until the session ends"
+            return f"the interlock {interlock.interlock} has been active and is latched until it is reset at the rack"
         return None
 
 
@@ -41,19 +40,29 @@ class Interlocks:
     """All of a rack's."""
 
     def __init__(
-        self, rack: Rack, controllers: Mapping[PositionId, ChannelController], rack_log: RackLog, *, post: Post
+        self,
+        rack: Rack,
+        controllers: Mapping[PositionId, ChannelController],
+        rack_log: RackLog,
+        *,
+        carry_out: Callable[[Consequences, str], None],
     ) -> None:
-        """`controllers`: the latest run on each position. `post` sends what a device must be told."""
+        """`controllers`: the latest run on each position. `carry_out` does what follows, for this reason."""
         self._controllers = controllers
         self._log = rack_log
-        self._post = post
+        self._carry_out = carry_out
+        self._by_name: dict[str, _Watched] = {}
         self._by_device: defaultdict[str, list[_Watched]] = defaultdict(list)
         self._by_position: defaultdict[PositionId, list[_Watched]] = defaultdict(list)
         for interlock in rack.interlocks:
-            bays = [bay for bay in rack.bays.values() if bay.positions.keys() & set(interlock.positions)]
-            watched = _Watched(interlock, bays[0] if len(bays) == 1 else None)
+            follows = after_interlock(interlock, rack)
+            places = frozenset((*interlock.positions, *follows.latched))
+            bays = [bay for bay in rack.bays.values() if places.intersection(bay.positions)]
+            own = bays[0] if len(bays) == 1 else None
+            watched = _Watched(interlock, own, follows, places, InputWatch(interlock.debounce_s))
+            self._by_name[interlock.interlock] = watched
             self._by_device[interlock.input.device].append(watched)
-            for position in interlock.positions:
+            for position in places:
                 self._by_position[position].append(watched)
 
     def heard(self, device: str, taken_s: float, inputs: Mapping[str, bool] | None) -> bool:
@@ -74,38 +83,58 @@ class Interlocks:
             watched.watch.lose()
             watched.lost = reason
             if watched.obstacle is not None:
-                self._end(watched.interlock, watched.obstacle)
+                unread = Consequences(off=watched.follows.off, hold=watched.follows.hold)
+                self._carry_out(unread, watched.obstacle)
 
     def refusal(self, position: PositionId) -> str | None:
         """Why no run may start there now."""
         found = [text for watched in self._by_position[position] if (text := watched.obstacle) is not None]
         return "; ".join(found) or None
 
+    # The reset.
+
+    def places(self, name: str) -> Collection[PositionId] | None:
+        """Whom the one with this id concerns; None where there is none."""
+        return self._by_name[name].places if name in self._by_name else None
+
+    def latched(self, positions: Collection[PositionId]) -> list[str]:
+        """Those that are latched and concern any of these positions."""
+        return [
+            name
+            for name, watched in self._by_name.items()
+            if watched.latched and watched.places.intersection(positions)
+        ]
+
+    def unhealthy(self, name: str) -> str | None:
+        """Why its cause still is there; None where its input is read and healthy."""
+        watched = self._by_name[name]
+        if watched.lost is not None:
+            return f"the interlock {name} cannot be read: {watched.lost}"
+        return None if watched.watch.is_healthy and not watched.watch.is_tripped else _active(watched.interlock)
+
+    def release(self, names: Collection[str]) -> None:
+        """Whoever calls this has seen to it that a person may do so."""
+        for name in names:
+            self._by_name[name].latched = False
+
     def _changed(self, watched: _Watched) -> None:
         interlock = watched.interlock
         if not watched.watch.is_tripped:
-            stays = ", and stays latched until the session ends" if watched.latched else ""
+            stays = ", and stays latched until it is reset at the rack" if watched.latched else ""
             text = f"the interlock {interlock.interlock} is healthy again{stays}"
             self._record("interlock.cleared", watched, text)
             return
         watched.latched = watched.latched or interlock.action == "off-latched"
         text = _active(interlock)
-        struck = [controller.position for controller in self._struck(interlock)]
+        struck = [controller.position for controller in self._struck(watched.follows)]
         # First the alarm: when the runs are over, nothing that concerns more than one bay is recorded with them.
         self._record("interlock.tripped", watched, f"{text}: {interlock.action}, {', '.join(struck) or 'no cell'}")
-        self._end(interlock, text)
+        self._carry_out(watched.follows, text)
 
-    def _struck(self, interlock: Interlock) -> list[ChannelController]:
+    def _struck(self, follows: Consequences) -> list[ChannelController]:
         """The cells whose runs it ends."""
-        if interlock.action in ("no-start", "warn"):
-            return []
-        found = [self._controllers[name] for name in interlock.positions if name in self._controllers]
+        found = [self._controllers[name] for name in (*follows.off, *follows.hold) if name in self._controllers]
         return [controller for controller in found if controller.machine.over is None]
-
-    def _end(self, interlock: Interlock, text: str) -> None:
-        end: RunEnd = "held" if interlock.action == "hold" else "stopped"
-        for controller in self._struck(interlock):
-            self._post(controller, controller.stop("interlock", text, end=end))
 
     def _record(self, event: str, watched: _Watched, text: str) -> None:
         interlock = watched.interlock
@@ -117,7 +146,7 @@ class Interlocks:
             text=text,
             bay=watched.bay,
             cause=interlock.interlock,
-            positions=interlock.positions,
+            positions=[*watched.places],
             severity="error" if grave else "warning",
         )
 

@@ -60,7 +60,7 @@ class MeterLoop:
         self._asked.set()
 
     def give_up(self, why: str) -> None:
-        """Nobody tries this device any more."""
+        """Nobody tries this device any more, until it has been checked."""
         self._given_up = why
         while self._waiting:
             self._waiting.popleft().answer(None, why)
@@ -69,7 +69,7 @@ class MeterLoop:
         """Connect and configure."""
         await self._driver.connect()
         await self._driver.commission()
-        self._is_known = True
+        self._is_known, self._given_up = True, None
         if self._is_lost:
             self._is_lost = False
             self._log.record("meter.back", device=self.device, text=f"{self.device} answers again")

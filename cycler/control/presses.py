@@ -11,11 +11,17 @@ from cycler.model.rack import Bay
 PRESS_MOVES_S = 3.0  # from its order until it has opened, or closed and the cells are at rest again
 
 
-class Presses:
-    """One after the other, while everything else goes on. That no current flows there is the caller's to prove."""
+class PressStaysClosed(Exception):
+    """Arcs burn probes and terminals: it is not proven that no current flows."""
 
-    def __init__(self, ios: Mapping[str, IoLoop]) -> None:
+
+class Presses:
+    """One after the other, while everything else goes on. A press opens only where it is proven that nothing flows."""
+
+    def __init__(self, ios: Mapping[str, IoLoop], *, unproven: Callable[[Bay], str | None]) -> None:
+        """`unproven`: why a bay's press must stay closed now; None where it may open."""
         self._ios = ios
+        self._unproven = unproven
         self._waiting: asyncio.Queue[tuple[Bay, Callable[[str], None]]] = asyncio.Queue()
 
     def press_again(self, bay: Bay, done: Callable[[str], None]) -> None:
@@ -29,6 +35,8 @@ class Presses:
             try:
                 for closed in (False, True):
                     await self.move(bay, closed=closed)
+            except PressStaysClosed as error:
+                done(str(error))
             except DeviceError as error:
                 raise_if_cancelled()
                 done(f"the press of bay {bay.bay} did not move: {error}")
@@ -36,7 +44,10 @@ class Presses:
                 done("")
 
     async def move(self, bay: Bay, *, closed: bool) -> None:
-        """Where the bay has a press; it has moved on return. Raises `DeviceError`."""
+        """Where the bay has a press; it has moved on return. Raises `DeviceError`, and `PressStaysClosed`."""
         if bay.press is not None:
+            unproven = None if closed else self._unproven(bay)
+            if unproven is not None:
+                raise PressStaysClosed(f"the press of bay {bay.bay} stays closed: {unproven}")
             await self._ios[bay.press.device].write({bay.press.channel: closed})
             await asyncio.sleep(PRESS_MOVES_S)

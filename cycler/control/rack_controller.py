@@ -7,7 +7,6 @@ from datetime import datetime
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.errors import DeviceError, LinkError
-from cycler.contract.sweep import ChannelId
 from cycler.control.alarms import Alarms
 from cycler.control.attempts import RestartIntensity
 from cycler.control.cancellation import cancellations, raise_if_cancelled
@@ -17,8 +16,9 @@ from cycler.control.channel_controller import ChannelController
 from cycler.control.clock_watch import ClockWatch
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.devices import Devices
-from cycler.control.interlocks import Interlocks
 from cycler.control.io_loop import IoLoop
+from cycler.control.latched_devices import LatchedDevices
+from cycler.control.latches import Latches
 from cycler.control.meter_loop import MeterLoop
 from cycler.control.metering import Metering
 from cycler.control.outbox import Command
@@ -27,9 +27,11 @@ from cycler.control.patience import STALE_S_MIN
 from cycler.control.pre_trip import trip_samples
 from cycler.control.presses import Presses
 from cycler.control.rack_log import RackLog
+from cycler.control.safeguards import Safeguards
 from cycler.control.start import RunStarter
 from cycler.control.temperature_loop import TemperatureLoop
 from cycler.control.upstream import Upstream
+from cycler.control.zero_current import current_possible
 from cycler.model.alarm import AlarmCode
 from cycler.model.rack import Bay, Position, PositionId, Rack
 from cycler.model.results import CellOutcome, StopReason
@@ -75,15 +77,25 @@ class RackController:
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by device
         self._temperatures: dict[str, TemperatureLoop] = {}
         self._ios: dict[str, IoLoop] = {}
-        self._presses = Presses(self._ios)
         self._controllers: dict[PositionId, ChannelController] = {}
-        self._interlocks = Interlocks(
+        self._chambers = Chambers(rack, devices.chambers, recorder, self._log, post=self._post)
+        self._latched = LatchedDevices(devices.all())
+        latches = Latches()
+        self._upstream = Upstream(rack, self._loops, self._ios, self._log, latches, stop_bay=self._stop_bay)
+        self._changed = asyncio.Event()
+        self._safeguards = Safeguards(
             rack,
             self._controllers,
             self._log,
+            loops=self._loops,
+            chambers=self._chambers.loops,
+            latches=latches,
             post=self._post,
+            cut_off=self._upstream.cut_off,
+            check_again=self._latched.check_again,
+            on_change=self._changed.set,
         )
-        self._upstream = Upstream(rack, self._loops, self._ios, self._log, stop_bay=self._stop_bay)
+        self._presses = Presses(self._ios, unproven=self._safeguards.press_stays_closed)
         for place, (device, driver) in enumerate(devices.cyclers.items()):
             self._loops[device] = DeviceLoop(
                 device,
@@ -109,7 +121,7 @@ class RackController:
                 sweep_s=sweep_s,
                 offset_s=sweep_s * place / len(devices.ios),
                 on_moved=self._upstream.contactor_moved,
-                on_inputs=self._interlocks.heard,
+                on_inputs=self._safeguards.on_inputs,
                 outputs_ended=self._outputs_ended,
             )
         self._meters = {device: MeterLoop(device, driver, self._log) for device, driver in devices.meters.items()}
@@ -119,13 +131,6 @@ class RackController:
             post=self._post,
             on_alarm=lambda code, at, text: self.alarms.raised(code, at, text, positions=[at]),
         )
-        self._chambers = Chambers(
-            rack,
-            devices.chambers,
-            recorder,
-            self._log,
-            post=self._post,
-        )
         self._outputs = {name: self._outputs_of(bay) for name, bay in rack.bays.items() if bay.outputs}
         self._pending = set(devices.all())
         self._all_ready = asyncio.Event()
@@ -134,7 +139,6 @@ class RackController:
         self._troubles: dict[str, str] = {}
         self._silent: set[str] = set()  # cyclers whose reading is waited for, for too long already
         self.watched_s = 0.0  # by the loop's clock: when last it was seen to that nothing runs on without readings
-        self._changed = asyncio.Event()
         self._starter = RunStarter(
             rack,
             loops=self._loops,
@@ -144,7 +148,7 @@ class RackController:
             presses=self._presses,
             outputs=self._outputs,
             metering=self._metering,
-            interlocks=self._interlocks,
+            locked=self._safeguards.refusal,
             recorder=recorder,
             rack_log=self._log,
             utcnow=utcnow,
@@ -174,6 +178,7 @@ class RackController:
                     self._tasks[loop.device] = around.create_task(self._contain(loop), name=f"device {loop.device}")
                 around.create_task(self._upstream.run(), name="upstream")
                 around.create_task(self._presses.run(), name="presses")
+                around.create_task(self._safeguards.watches.run(), name="watches")
                 for name, outputs in self._outputs.items():
                     around.create_task(outputs.run(), name=f"outputs of {name}")
                 around.create_task(self._chambers.run(), name="chambers")
@@ -235,9 +240,15 @@ class RackController:
         await self._starter.start(run, plans)
 
     async def finished(self, run: Run) -> None:
-        """Every cell of the run has its outcome and its last step its numbers; the bay's contactor is open again."""
+        """Every cell of the run has its outcome and its last step its numbers; the bay's contactor is open again.
+
+        Where something has happened after which the bay is watched, that is over, too, or a person has to see to it.
+        """
         await self.closed(run.cells)
         await self._upstream.open_contactor(self._rack.bays[run.placement.bay])
+        while self._safeguards.is_waited_for(run.placement.bay):
+            self._changed.clear()
+            await self._changed.wait()
 
     async def closed(self, positions: Collection[PositionId]) -> None:
         """Nothing more comes from the latest runs at these positions."""
@@ -269,9 +280,25 @@ class RackController:
             if controller is not None and not controller.closed:
                 self._post(controller, controller.stop(reason, text))
 
+    def reset(self, what: str, *, person: str, reason: str) -> str | None:
+        """Release what a trip has latched at a position, in a bay, in the rack, or by an interlock, named by its id; or
+        have a latched device tried again, which maintenance has checked. Why that is refused; None where it is done.
+
+        After fire, emergency stop and over-voltage the cause must be gone and the reset at the rack turned within the
+        last minute, so this is never for SCADA or MES. Where a bay is only watched, and its time is over, it says that
+        this person has seen that the bay is cold. Both answers are on record. Nothing is started.
+        """
+        return self._safeguards.reset(what, person=person, reason=reason)
+
     # Devices that fail alone.
 
     async def _contain(self, loop: AnyLoop) -> None:
+        """For as long as the rack runs: what is latched is tried again once maintenance has checked it."""
+        while True:
+            await self._until_latched(loop)
+            await self._latched.checked(loop.device)
+
+    async def _until_latched(self, loop: AnyLoop) -> None:
         """Let one device fail alone, and try again, until it has failed too often.
 
         What has never answered is tried for as long as it takes: it may not have been switched on yet.
@@ -291,20 +318,22 @@ class RackController:
                 await loop.run()
             except DeviceError as error:
                 patiently = isinstance(loop, Patient)
+                stopped_cells = isinstance(loop, DeviceLoop) and bool(loop.controllers)
                 if is_known or patiently or loop.device not in self._troubles:
                     self._lost(loop, error)
                 self._troubles[loop.device] = str(error)
                 self._is_tried(loop.device)
-                too_often = intensity.lost(clock())
+                too_often = intensity.lost(clock(), stopped_cells=stopped_cells)
                 if patiently or too_often:
                     self._is_ready(loop.device)
                 # What is no matter of the wire does not go away by itself: a person has to come.
                 if not isinstance(error, LinkError) or (too_often and is_known and not patiently):
-                    text = f"{error}; it is left alone until the next start"
+                    text = f"{error}; it is left alone until maintenance has checked and reset it"
                     self._log.record(
                         "device.latched", device=loop.device, code=_lost_code(loop), text=text, severity="error"
                     )
                     self._is_ready(loop.device)
+                    self._latched.latch(loop.device)
                     if isinstance(loop, MeterLoop):
                         loop.give_up(str(error))
                     break
@@ -315,7 +344,7 @@ class RackController:
     async def _open_latched(self, loop: DeviceLoop, intensity: RestartIntensity) -> None:
         """What may be on of a device that nobody runs cells on any more, and that no contactor cuts off."""
         known = cancellations()
-        while loop.unopened:
+        while loop.unopened and not self._latched.is_checked(loop.device):
             await intensity.back_off()
             try:
                 await loop.open_at_last()
@@ -340,6 +369,8 @@ class RackController:
     def _lost(self, loop: AnyLoop, error: DeviceError) -> None:
         if isinstance(loop, Patient):
             loop.lose(error)
+            if isinstance(loop, ChamberLoop) and not isinstance(error, LinkError):
+                self._safeguards.chamber_fails(loop.device, str(error))
             return
         self._silent.discard(loop.device)
         self._log.record("device.lost", device=loop.device, code=AlarmCode.STALE_DATA, text=str(error))
@@ -355,7 +386,7 @@ class RackController:
             case IoLoop():
                 for bay in self._upstream.bays_behind(loop.device):
                     self._stop_bay(bay, f"what closes bay {bay.bay} does not answer: {error}")
-                self._interlocks.lost(loop.device, str(error))
+                self._safeguards.interlocks.lost(loop.device, str(error))
 
     async def _watch_for_silence(self) -> None:
         """Stop what runs on a device from which no reading has come for too long, even while a read still waits."""
@@ -386,6 +417,7 @@ class RackController:
         degc = [] if source is None else self._temperatures[source.device].recent(source.channel)
         samples = trip_samples(controller.position, list(loop.recent), controller.row, degc)
         self.alarms.tripped(code, controller.position, text, samples)
+        self._safeguards.on_trip(controller, code, text)
 
     def _sensor_is_frozen(self, controller: ChannelController, text: str) -> None:
         self._post(controller, controller.trip(AlarmCode.FROZEN_VALUE, text))
@@ -397,12 +429,6 @@ class RackController:
         def running() -> list[ChannelController]:
             found = [self._controllers[name] for name in bay.positions if name in self._controllers]
             return [controller for controller in found if controller.machine.over is None]
-
-        def relays_open() -> bool:
-            wired = [(self._loops[ref.device], ref) for each in bay.positions.values() for ref in each.channels]
-            return all(
-                loop.last is not None and not loop.may_be_energised([ChannelId(ref.channel)]) for loop, ref in wired
-            )
 
         def failed(text: str) -> None:
             code = AlarmCode.ORDER_NOT_APPLIED
@@ -417,7 +443,7 @@ class RackController:
         return BayOutputs(
             bay,
             self._ios,
-            relays_open=relays_open,
+            relays_open=lambda: current_possible(bay, self._loops) is None,
             goes_on=lambda: bool(running()),
             on_failed=failed,
             on_safe=safe,

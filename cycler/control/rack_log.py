@@ -30,13 +30,14 @@ RETURNS: Final[Mapping[str, frozenset[AlarmCode]]] = {
     "meter.back": frozenset({AlarmCode.STALE_DATA}),
     "output.opened": frozenset({AlarmCode.STALE_DATA, AlarmCode.OFF_NOT_CONFIRMED, AlarmCode.RELAY_WELDED}),
     "outputs.safe": frozenset({AlarmCode.ORDER_NOT_APPLIED}),
+    "watch.over": frozenset({AlarmCode.TEMPERATURE_RISE_RATE, AlarmCode.FAST_VOLTAGE_DROP}),
 }
 """Events that end alarms about the same thing: those of their own code, and these."""
 
-MOMENTARY: Final = frozenset({"clock.stepped", "soak.timed_out"})
+MOMENTARY: Final = frozenset({"clock.stepped", "soak.timed_out", "trips.alike"})
 """Nothing comes back of these: they are over when they are said."""
 
-TOLD_ALREADY: Final = frozenset({"contactor.opened"})
+TOLD_ALREADY: Final = frozenset({"contactor.opened", "trip.followed"})
 """What is done about an alarm that stands."""
 
 RACK: Final = "rack"

@@ -11,7 +11,6 @@ from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController, OnTrip
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.holds import Holds
-from cycler.control.interlocks import Interlocks
 from cycler.control.io_loop import IoLoop
 from cycler.control.metering import Metering
 from cycler.control.outputs import BayOutputs
@@ -47,7 +46,7 @@ class RunStarter:
         presses: Presses,
         outputs: Mapping[BayId, BayOutputs],
         metering: Metering,
-        interlocks: Interlocks,
+        locked: Callable[[PositionId], str | None],
         recorder: Recorder,
         rack_log: RackLog,
         utcnow: Callable[[], datetime],
@@ -57,7 +56,10 @@ class RunStarter:
         on_closed: Callable[[], None],
         on_trip: OnTrip,
     ) -> None:
-        """`pending`: devices that have not yet answered; `controllers` gets those that have been started."""
+        """`locked`: why nothing may start at a position. `pending`: devices that have not yet answered.
+
+        `controllers` gets those that have been started.
+        """
         self._rack = rack
         self._loops = loops
         self._temperatures = temperatures
@@ -66,7 +68,7 @@ class RunStarter:
         self._presses = presses
         self._outputs = outputs
         self._metering = metering
-        self._interlocks = interlocks
+        self._locked = locked
         self._recorder = recorder
         self._log = rack_log
         self._utcnow = utcnow
@@ -164,7 +166,7 @@ class RunStarter:
         unreachable = self._unreachable(loop)
         if unreachable is not None:
             return unreachable
-        locked = self._interlocks.refusal(position.position)
+        locked = self._locked(position.position)
         if locked is not None:
             return StartRefusal(code=None, text=locked)
         if plan is None or loop.last is None:

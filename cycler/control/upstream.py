@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 
-from cycler.contract.errors import DeviceError, LinkError
+from cycler.contract.errors import DeviceError, DeviceFault, LinkError
 from cycler.contract.sweep import ChannelId
 from cycler.control.cancellation import raise_if_cancelled
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.io_loop import IoLoop
+from cycler.control.latches import Latches
 from cycler.control.rack_log import RackLog
 from cycler.model.alarm import AlarmCode
 from cycler.model.rack import Bay, BayId, ChannelRef, Rack
 
 OFF_GIVEN_UP_S = 60.0  # after that a cell's record is closed, though its relay was never seen open
+SHOWN_S_MAX = 3.0  # from a contactor that has opened to readings that show it
 
 
 class Upstream:
@@ -24,6 +26,7 @@ class Upstream:
         loops: Mapping[str, DeviceLoop],
         ios: Mapping[str, IoLoop],
         rack_log: RackLog,
+        latches: Latches,
         *,
         stop_bay: Callable[[Bay, str], None],
     ) -> None:
@@ -32,10 +35,11 @@ class Upstream:
         self._loops = loops
         self._ios = ios
         self._log = rack_log
+        self._latches = latches
         self._stop_bay = stop_bay
-        self._to_open: dict[tuple[BayId, str], None] = {}  # contactors, each with the device that made it necessary
+        self._to_open: dict[tuple[BayId, str], str] = {}  # contactors, each with the device behind it, and why
         self._open_posted = asyncio.Event()
-        self._given_up: list[asyncio.TimerHandle] = []  # until when records wait for relays that nothing opens
+        self._timers: list[asyncio.TimerHandle] = []
 
     def off_not_confirmed(self, device: str, channels: Collection[ChannelId], error: DeviceError) -> None:
         """An output that was on may still be on: the bay's contactor opens it."""
@@ -44,20 +48,32 @@ class Upstream:
         for bay in self._rack.bays.values():
             if not set(channels).intersection(_channels_of(bay, device)):
                 continue
+            denied = self._loops[device].denies_a_current(channels)
+            code = AlarmCode.CURRENT_WHILE_IDLE if denied else AlarmCode.OFF_NOT_CONFIRMED
             self._log.record(
                 "off.not_confirmed",
                 device=device,
-                code=AlarmCode.OFF_NOT_CONFIRMED,
+                code=code,
                 text=str(error),
                 bay=bay,
                 severity="error",
                 root=AlarmCode.STALE_DATA if isinstance(error, LinkError) else None,
             )
-            if bay.contactor is None:
-                self._no_way_left(bay, device)
-            else:
-                self._to_open[bay.bay, device] = None
-                self._open_posted.set()
+            if isinstance(error, DeviceFault):  # else only its wire may have failed
+                self._latches.latch(bay.positions, code, str(error))
+            self._cut_off(bay, device, f"{device} did not confirm that its output is open")
+
+    def cut_off(self, bay: Bay, why: str) -> None:
+        """Open the bay's contactor, as soon as the I/O device can, for all devices of the bay. Never waits."""
+        for device in dict.fromkeys(ref.device for position in bay.positions.values() for ref in position.channels):
+            self._cut_off(bay, device, why)
+
+    def _cut_off(self, bay: Bay, device: str, why: str) -> None:
+        if bay.contactor is None:
+            self._no_way_left(bay, device)
+        else:
+            self._to_open[bay.bay, device] = why
+            self._open_posted.set()
 
     async def run(self) -> None:
         """Open the contactors of bays whose devices do not switch off; whatever else runs there is over too."""
@@ -66,22 +82,31 @@ class Upstream:
                 await self._open_posted.wait()
                 self._open_posted.clear()
                 waiting, self._to_open = self._to_open, {}
-                for name, device in waiting:
-                    await self._open(self._rack.bays[name], device)
+                for (name, device), why in waiting.items():
+                    await self._open(self._rack.bays[name], device, why)
                 raise_if_cancelled()
         finally:
-            for timer in self._given_up:
+            for timer in self._timers:
                 timer.cancel()
 
-    async def _open(self, bay: Bay, device: str) -> None:
-        text = f"{device} did not confirm that its output is open"
+    async def _open(self, bay: Bay, device: str, text: str) -> None:
         is_open = await self.open_contactor(bay)
         self._stop_bay(bay, f"bay {bay.bay} is over: {text}")
         if is_open:
             code = AlarmCode.OFF_NOT_CONFIRMED
             self._log.record("contactor.opened", code=code, text=f"bay {bay.bay}: {text}", bay=bay)
             self._loops[device].cut_off(_channels_of(bay, device))
+            clock = asyncio.get_running_loop()
+            self._timers.append(clock.call_later(SHOWN_S_MAX, self._see_it_open, bay, device, clock.time()))
         else:
+            self._no_way_left(bay, device)
+
+    def _see_it_open(self, bay: Bay, device: str, opened_s: float) -> None:
+        """A contactor says that it is open; welded, it still carries the current."""
+        if self._loops[device].carries_a_current(_channels_of(bay, device), since_s=opened_s):
+            self._latches.latch(
+                bay.positions, AlarmCode.RELAY_WELDED, f"a current flows through its open {bay.contactor}"
+            )
             self._no_way_left(bay, device)
 
     def _no_way_left(self, bay: Bay, device: str) -> None:
@@ -90,8 +115,7 @@ class Upstream:
         code = AlarmCode.RELAY_WELDED
         self._log.record("off.no_way_left", device=device, code=code, text=text, bay=bay, severity="error")
         clock = asyncio.get_running_loop()
-        given_up = clock.call_later(OFF_GIVEN_UP_S, self._loops[device].close, _channels_of(bay, device))
-        self._given_up.append(given_up)
+        self._timers.append(clock.call_later(OFF_GIVEN_UP_S, self._loops[device].close, _channels_of(bay, device)))
 
     def contactor_moved(self, device: str, output: str, closed: bool) -> None:
         """This output of an I/O device is not where it was put."""

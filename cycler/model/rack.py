@@ -80,6 +80,7 @@ class Interlock:
     """A hard-wired input and what it does. `positions` are those in its scope, `alarm` what it stands for.
 
     `proof_tested`: the day on which somebody last made it act.
+    `debounce_s`: how long a change must last; None where the rack file says nothing.
     """
 
     interlock: str
@@ -89,6 +90,27 @@ class Interlock:
     action: InterlockAction
     alarm: AlarmCode | None = None
     proof_tested: date | None = None
+    debounce_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetInput:
+    """The key switch at the rack, without which nothing that is latched for safety is released."""
+
+    input: ChannelRef
+    active: Literal["low", "high"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonCause:
+    """So many trips of one kind in a bay, so close together, have one cause: the bay holds."""
+
+    trips: int = 3
+    within_s: float = 60.0
+
+
+WATCH_S_MIN = 3600.0
+"""How long a bay is watched after a thermal trip, a fire or an emergency stop; a rack may ask for more, never less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +132,9 @@ class Rack:
     interlocks: tuple[Interlock, ...] = ()
     power_limit_w: float | None = None
     overrides: Mapping[str, Override] = field(default_factory=dict)  # by device
+    reset: ResetInput | None = None
+    watch_s: float = WATCH_S_MIN
+    common_cause: CommonCause = CommonCause()
 
     def override(self, device: str, *, today: date) -> Override | None:
         """The one that is valid."""

@@ -21,6 +21,7 @@ from typing import Literal, cast
 from cycler.recipe.dimensions import DIMENSIONS
 from cycler.recipe.plan import Relation
 from cycler.recipe.problems import MistakeError, nearest, shown
+from cycler.recipe.tokens import TokenReader
 from cycler.recipe.units import NUMBER, Quantity, parse_quantity
 
 QUANTITY_UNITS: Mapping[str, tuple[str, ...]] = {
@@ -119,43 +120,39 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = [(match.lastgroup or "", match[0].strip()) for match in _TOKEN.finditer(text)]
-        self._tokens.append(("end", ""))
-        self._place = 0
+        self._tokens = TokenReader(_TOKEN, text)
 
     def condition(self) -> RecipeCondition:
         tests = [self._test()]
-        while self._accept("and"):
+        while self._tokens.accept("and"):
             tests.append(self._test())
-        for_ = self._time() if self._accept("for") else None
+        for_ = self._time() if self._tokens.accept("for") else None
         window: Literal["after", "before", "at"] | None = None
         window_time = None
-        word = self._peek()
-        if word in {"after", "before", "at"}:
-            self._place += 1
+        if (word := self._tokens.accept("after", "before", "at")) is not None:
             window = cast(Literal["after", "before", "at"], word)
             window_time = self._time()
-        outcome = self._outcome() if self._kind() == "arrow" else None
-        if self._kind() != "end":
+        outcome = self._outcome() if self._tokens.kind == "arrow" else None
+        if self._tokens.kind != "end":
             raise self._unexpected()
         return RecipeCondition(tuple(tests), for_, window, window_time, outcome)
 
     def _test(self) -> RecipeTest:
-        kind, quantity = self._tokens[self._place]
-        if kind != "word":
+        quantity = self._tokens.word
+        if self._tokens.kind != "word":
             found = shown(quantity) if quantity else "the end"
             raise self._mistake(
                 f"{found} stands where a quantity is due", f"write it like voltage >= 4.2 V in {shown(self._text)}"
             )
         if quantity not in QUANTITY_UNITS and (quantity in RESERVED or not NAME.fullmatch(quantity)):
             raise self._mistake(f"{shown(quantity)} is no quantity", nearest(quantity, QUANTITY_UNITS))
-        self._place += 1
+        self._tokens.take()
         relation = self._relation(quantity)
         value = self._amount(QUANTITY_UNITS.get(quantity, _VARIABLE_UNITS), plain=quantity not in QUANTITY_UNITS)
         of = None
         if value.unit == "%" and quantity in QUANTITY_UNITS:
-            of = self._base() if self._accept("of") else "rated"
-        elif value.unit == "%" and self._peek() == "of":
+            of = self._base() if self._tokens.accept("of") else "rated"
+        elif value.unit == "%" and self._tokens.word == "of":
             raise self._mistake(
                 f"a `%` of {shown(quantity)} is no part of anything else",
                 f"write set: {{{quantity}: … / TAG}} before it",
@@ -163,23 +160,23 @@ class _Parser:
         return RecipeTest(quantity, relation, value, of)
 
     def _relation(self, quantity: str) -> Relation:
-        kind, sign = self._tokens[self._place]
+        kind, sign = self._tokens.kind, self._tokens.word
         if kind != "relation" or sign not in {"<", "<=", ">", ">="}:
             if kind == "word" and quantity not in QUANTITY_UNITS:
                 raise self._mistake(f"{shown(quantity)} is no quantity", nearest(quantity, QUANTITY_UNITS))
             found = shown(sign) if sign else "the end"
             raise self._mistake(f"{found} stands behind {shown(quantity)} where > >= < <= is due")
-        self._place += 1
+        self._tokens.take()
         return cast(Relation, sign)
 
     def _base(self) -> str:
-        tag = self._peek()
+        tag = self._tokens.word
         if tag != "rated" and (not NAME.fullmatch(tag) or tag in RESERVED):
             raise self._mistake(
                 f"{shown(tag)} is no tag" if tag else "a tag is missing behind `of`",
                 "write of rated, or of and a step's tag",
             )
-        self._place += 1
+        self._tokens.take()
         return tag
 
     def _time(self) -> Quantity:
@@ -194,48 +191,37 @@ class _Parser:
         `plain`: a number without a unit will do.
         """
         text = ""
-        while self._kind() in {"number", "sign", "other"} or (self._kind() == "word" and self._peek() not in _ENDS):
-            part = self._peek()
+        while self._tokens.kind in {"number", "sign", "other"} or (
+            self._tokens.kind == "word" and self._tokens.word not in _ENDS
+        ):
+            part = self._tokens.take()
             glued = part in "/," or text.endswith(("/", ",")) or not text
             text += part if glued else f" {part}"
-            self._place += 1
         if plain and _PLAIN.fullmatch(text) and isfinite(float(text)):
             return Quantity(float(text) + 0.0, "")
         return parse_quantity(text, units)
 
     def _outcome(self) -> Consequence:
-        self._place += 1
-        kind = self._peek()
+        self._tokens.take()
+        kind = self._tokens.word
         if kind not in OUTCOMES:
             raise self._mistake(f"{shown(kind) if kind else 'nothing'} is no outcome", nearest(kind, OUTCOMES))
-        self._place += 1
+        self._tokens.take()
         word = None
-        if kind == "fail" and self._kind() == "word":
-            word = self._peek()
+        if kind == "fail" and self._tokens.kind == "word":
+            word = self._tokens.word
             if not CODE.fullmatch(word):
                 raise self._mistake(f"{shown(word)} is no code", f"codes are written in capitals: {word.upper()}")
-            self._place += 1
+            self._tokens.take()
         if kind == "goto":
-            word = self._peek()
+            word = self._tokens.word
             if not NAME.fullmatch(word) or word in RESERVED:
                 raise self._mistake("`goto` needs the id of a step")
-            self._place += 1
+            self._tokens.take()
         return Consequence(cast(Literal["next", "fail", "hold", "end", "goto"], kind), word)
 
-    def _accept(self, word: str) -> bool:
-        if self._peek() != word:
-            return False
-        self._place += 1
-        return True
-
-    def _peek(self) -> str:
-        return self._tokens[self._place][1]
-
-    def _kind(self) -> str:
-        return self._tokens[self._place][0]
-
     def _unexpected(self) -> MistakeError:
-        word = self._peek()
+        word = self._tokens.word
         hint = "the order is: tests, for, after or before or at, -> outcome"
         if word == "or":
             hint = "the entries of the list are alternatives: write two entries"

@@ -14,11 +14,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal
+from typing import Literal, cast
 
 from cycler.recipe.condition import NAME, RESERVED
 from cycler.recipe.dimensions import DIMENSIONS
 from cycler.recipe.problems import MistakeError, nearest, shown
+from cycler.recipe.tokens import TokenReader
 from cycler.recipe.units import SCALES, Quantity, parse_quantity
 
 TEXT_MAX = 400
@@ -156,44 +157,41 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = [(match.lastgroup or "", match[0].strip()) for match in _TOKEN.finditer(text)]
-        self._tokens.append(("end", ""))
-        self._place = 0
+        self._tokens = TokenReader(_TOKEN, text)
         self._depth = 0
 
     def whole(self) -> Expression:
         found = self._expression()
-        if self._kind != "end":
+        if self._tokens.kind != "end":
             raise self._unexpected()
         return found
 
     def _expression(self) -> Expression:
         left = self._term()
-        while (sign := self._operator("+", "-")) is not None:
-            left = Operation(sign, left, self._term())
+        while (sign := self._tokens.accept("+", "-")) is not None:
+            left = Operation(cast(Operator, sign), left, self._term())
         return left
 
     def _term(self) -> Expression:
         left = self._factor()
-        while (sign := self._operator("*", "/")) is not None:
-            left = Operation(sign, left, self._factor())
+        while (sign := self._tokens.accept("*", "/")) is not None:
+            left = Operation(cast(Operator, sign), left, self._factor())
         return left
 
     def _factor(self) -> Expression:
-        kind, text = self._tokens[self._place]
-        self._place += 1
-        match kind:
-            case "quantity":
+        match self._tokens.kind, self._tokens.word:
+            case "quantity", text:
+                self._tokens.take()
                 return Number(parse_quantity(text, _BASE_UNITS))
-            case "number":
-                return self._plain(text)
-            case "field":
+            case "number", _:
+                return self._plain(self._tokens.take())
+            case "field", text:
+                self._tokens.take()
                 return self._field(*text.split("."))
-            case "name" if text not in RESERVED:
-                return Name(text)
-            case "sign" if text in "-(":
-                return self._nested(text)
-        self._place -= 1
+            case "name", text if text not in RESERVED:
+                return Name(self._tokens.take())
+            case "sign", text if text in "-(":
+                return self._nested(self._tokens.take())
         raise self._unexpected()
 
     def _nested(self, sign: str) -> Expression:
@@ -205,9 +203,8 @@ class _Parser:
             found = Negative(self._factor())
         else:
             found = self._expression()
-            if self._tokens[self._place][1] != ")":
+            if self._tokens.accept(")") is None:
                 raise self._mistake(f"a closing parenthesis is missing in {shown(self._text)}")
-            self._place += 1
         self._depth -= 1
         return found
 
@@ -218,18 +215,9 @@ class _Parser:
             raise self._mistake(f"{shown(f'{tag}.{field}')}: a result has no {field}", nearest(field, FIELDS))
         return FieldOf(tag, field)
 
-    def _operator(self, *signs: Operator) -> Operator | None:
-        found = next((sign for sign in signs if sign == self._tokens[self._place][1]), None)
-        self._place += found is not None
-        return found
-
-    @property
-    def _kind(self) -> str:
-        return self._tokens[self._place][0]
-
     def _plain(self, number: str) -> Number:
         """A number without a unit. What stands right behind it would be meant as one."""
-        kind, word = self._tokens[self._place]
+        kind, word = self._tokens.kind, self._tokens.word
         if word.startswith(","):
             raise self._mistake(f"{shown(self._text)} has a decimal comma", "write a decimal point")
         if kind in {"name", "field", "other"}:
@@ -239,7 +227,7 @@ class _Parser:
         return Number(Quantity(float(number), ""))
 
     def _unexpected(self) -> MistakeError:
-        kind, word = self._tokens[self._place]
+        kind, word = self._tokens.kind, self._tokens.word
         if kind == "end":
             return self._mistake(f"{shown(self._text)} ends where a value is due" if self._text.strip() else "is empty")
         if word in RESERVED:

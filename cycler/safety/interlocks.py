@@ -9,7 +9,9 @@ class InputWatch:
     As long as it was never read it is not healthy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, debounce_s: float | None = None) -> None:
+        """`debounce_s`: None where the rack file asks for none of its own."""
+        self._debounce_s = SWITCHED.for_s if debounce_s is None else debounce_s
         self.is_tripped = False
         self.is_healthy = False  # by the last reading, confirmed or not
         self._samples = 0  # against the confirmed state, in a row …
@@ -33,7 +35,7 @@ class InputWatch:
         if not self._samples:
             self._since_s = taken_s
         self._samples += 1
-        if self._samples < SWITCHED.samples or taken_s - self._since_s < SWITCHED.for_s:
+        if self._samples < SWITCHED.samples or taken_s - self._since_s < self._debounce_s:
             return False
         self.is_tripped = active
         self._samples = 0

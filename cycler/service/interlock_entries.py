@@ -21,6 +21,8 @@ EXAMPLES: Mapping[InterlockScope, str] = {
 }
 """What `at` is in each scope."""
 
+DEBOUNCE_S_MAX = 5.0  # what bounces for longer is broken
+
 
 def read_interlocks(fields: Fields, reading: RackReading, bays: Mapping[BayId, Bay]) -> Iterator[Interlock]:
     """Those that can be used; what is wrong with others is put on record."""
@@ -37,6 +39,7 @@ def read_interlocks(fields: Fields, reading: RackReading, bays: Mapping[BayId, B
         action = entry.word("action", get_args(InterlockAction), required=True)
         kind = entry.word("kind", KINDS)
         proof_tested = _proof_tested(entry)
+        debounce_s = _debounce_s(entry)
         entry.close()
         alarm = KINDS[kind] if kind else alarm_of(name or "")
         _refuse_going_on(entry, alarm, action)
@@ -52,6 +55,7 @@ def read_interlocks(fields: Fields, reading: RackReading, bays: Mapping[BayId, B
                 positions=positions,
                 action=cast(InterlockAction, action),
                 alarm=alarm,
+                debounce_s=debounce_s,
                 proof_tested=proof_tested,
             )
 
@@ -66,6 +70,15 @@ def _proof_tested(entry: Fields) -> date | None:
     day = inner.take("date", as_date, required=True)
     inner.close()
     return day
+
+
+def _debounce_s(entry: Fields) -> float | None:
+    asked = entry.quantity("debounce", "s")
+    if asked is None:
+        return None
+    if not 0 <= asked.number <= DEBOUNCE_S_MAX:
+        entry.refuse("debounce", "range", f"debounce: {asked} is not 0 s to {DEBOUNCE_S_MAX:g} s")
+    return asked.number
 
 
 def _refuse_going_on(entry: Fields, alarm: AlarmCode | None, action: str | None) -> None:

@@ -14,6 +14,7 @@ from cycler.service.configuration import RUNTIME, Configuration
 from cycler.service.device_entries import read_devices
 from cycler.service.interlock_entries import read_interlocks
 from cycler.service.rack_reading import RackReading
+from cycler.service.safety_entries import read_common_cause, read_reset, read_watch_s
 from cycler.service.user_entries import read_users
 
 ELSEWHERE = ("scada", "hmi", "calibration", "resume")
@@ -41,6 +42,8 @@ def load_configuration(path: Path, *, builds_devices: bool = True) -> Configurat
         for missing in missing_interlocks(bays, interlocks):
             hint = "on a rack for abuse tests door, gas, smoke and an independent over-temperature switch each bay off"
             problems.add(head.line("purpose"), "abuse-interlock", missing, hint)
+    reset = read_reset(fields, reading, interlocks)
+    watch_s, common_cause = read_watch_s(fields), read_common_cause(fields)
     store = fields.mapping("store", owner="`store`")
     store_path = store.text("path", required=True) if store else None
     if store:
@@ -69,6 +72,9 @@ def load_configuration(path: Path, *, builds_devices: bool = True) -> Configurat
             overrides={
                 device.settings.device: device.trust.override for device in devices if device.trust.override is not None
             },
+            reset=reset,
+            watch_s=watch_s,
+            common_cause=common_cause,
         ),
         devices=devices,
         store=None if store_path is None else path.parent / store_path,

@@ -21,6 +21,7 @@ from cycler.model.rack import (
     Position,
     PositionId,
     Rack,
+    ResetInput,
     TrayId,
 )
 from cycler.model.world import SimulatedCell
@@ -93,6 +94,8 @@ class Layout:
     press: bool = False
     cells: dict[str, LoadedCell] = field(default_factory=dict)
     chambers: dict[BayId, str] = field(default_factory=dict)  # of the bays that stand in one
+    zones: dict[BayId, str] = field(default_factory=dict)  # of the bays that have neighbours
+    reset: ResetInput | None = None
     meters: dict[str, MeterDriverName] = field(default_factory=dict)  # by their ids
     probed: dict[str, ChannelRef] = field(default_factory=dict)  # the meters' tips, by the cells that they are on
     outputs: dict[BayId, dict[str, BayOutput]] = field(default_factory=dict)  # that steps may set
@@ -141,7 +144,7 @@ class Layout:
         bays = {bay: self._bay(bay) for bay in dict.fromkeys(cell.bay for cell in self.cells.values())}
         interlocks = tuple(each.on(bays) for each in self.interlocks)
         return Configuration(
-            rack=Rack(rack="TEST", purpose="production", bays=bays, interlocks=interlocks),
+            rack=Rack(rack="TEST", purpose="production", bays=bays, interlocks=interlocks, reset=self.reset),
             devices=(*(self._cycler(device, place) for place, device in enumerate(cyclers)), *modules),
             store=None,
             file=Path("test"),
@@ -203,6 +206,7 @@ class Layout:
             bay=bay,
             positions=positions,
             chamber=self.chambers.get(bay),
+            zone=self.zones.get(bay),
             contactor=self.contactor(bay) if self.contactors else None,
             press=self.press_of(bay) if self.press else None,
             outputs=self.outputs.get(bay, {}),

@@ -109,6 +109,11 @@ class SimRack:
         self._layout.chambers.update(dict.fromkeys(map(BayId, bays), chamber))
         return self
 
+    def neighbours(self, *bays: str, zone: str = "Z1") -> Self:
+        """These bays are near to each other."""
+        self._layout.zones.update(dict.fromkeys(map(BayId, bays), zone))
+        return self
+
     def probe(self, *cells: str, meter: str = "hi-01", driver: MeterDriverName = "sim_meter") -> Self:
         """These cells have the tips of this meter on them, one channel each."""
         self._layout.meters[meter] = driver

@@ -364,4 +364,4 @@ def test_what_starts_after_an_interlock_is_healthy_again(tmp_path: Path, action:
     (story,) = at_work(tmp_path, test, interlocks=[door])
     for outcome in story.outcomes.values():
         assert outcome.ended == ("completed" if starts else "not-started")
-        assert starts or "latched until the session ends" in outcome.detail
+        assert starts or "latched until it is reset at the rack" in outcome.detail
