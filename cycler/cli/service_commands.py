@@ -58,7 +58,7 @@ def status_of(config: Path) -> Mapping[str, Any]:
 def ask(config: Path, name: str, arguments: Mapping[str, str], *, reason: str = "") -> Mapping[str, Any]:
     """What came of it. Raises `Failure`, and `InvalidFile` for files that the service cannot use."""
     try:
-        return done_by_service(load_configuration(config), name, arguments, reason=reason)
+        return done_by_service(load_configuration(config, builds_devices=False), name, arguments, reason=reason)
     except Unreachable as error:
         hint = "is `cycler serve` running for this rack file?"
         raise Failure(UNREACHABLE, "unreachable", str(error), hint) from None

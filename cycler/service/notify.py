@@ -12,6 +12,7 @@ class Notifier:
 
     def __init__(self, address: str | None) -> None:
         """`address`: of `NOTIFY_SOCKET`; `@` begins one that lies in no folder."""
+        self._is_heard = True
         self._address = None if address is None else address.replace("@", "\0", 1)
 
     def tell(self, *lines: str) -> None:
@@ -21,5 +22,8 @@ class Notifier:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
                 sender.sendto("\n".join(lines).encode(), self._address)
+            self._is_heard = True
         except OSError as error:
-            log.warning("notify.failed", reason=str(error))
+            if self._is_heard:
+                log.warning("notify.failed", reason=str(error))
+            self._is_heard = False
