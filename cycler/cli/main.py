@@ -7,6 +7,7 @@ from io import TextIOWrapper
 
 import typer
 
+from cycler.cli.alarm_commands import ack, shelve, unshelve
 from cycler.cli.alarms import alarms
 from cycler.cli.config import app as config
 from cycler.cli.demo import demo
@@ -18,7 +19,7 @@ from cycler.cli.safe_off import safe_off
 from cycler.cli.serve import serve
 from cycler.cli.sim import sim
 from cycler.cli.simulate import simulate
-from cycler.cli.trays import abort, all_off, load, start, status
+from cycler.cli.trays import abort, all_off, load, resume, start, status
 
 app = typer.Typer(
     name="cycler",
@@ -35,10 +36,14 @@ app.command("safe-off")(safe_off)
 app.command("serve")(serve)
 app.command("load")(load)
 app.command("start")(start)
+app.command("resume")(resume)
 app.command("abort")(abort)
 app.command("all-off")(all_off)
 app.command("status")(status)
 app.command("doctor")(doctor)
+app.command("ack")(ack)
+app.command("shelve")(shelve)
+app.command("unshelve")(unshelve)
 app.add_typer(recipe, name="recipe")
 app.add_typer(config, name="config")
 app.add_typer(drivers, name="drivers")

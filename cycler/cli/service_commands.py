@@ -6,7 +6,8 @@ from typing import Any
 
 from cycler.cli.errors import FAILED, REFUSED, UNREACHABLE, WRONG_USE, Failure
 from cycler.recipe.canonical import canonical_text
-from cycler.recipe.problems import InvalidFile, Problem
+from cycler.recipe.problems import InvalidFile, MistakeError, Problem
+from cycler.recipe.units import parse_quantity
 from cycler.recipe.yaml_nodes import load_text
 from cycler.service.command_client import Unreachable, command
 from cycler.service.command_lines import Answer
@@ -39,6 +40,33 @@ def start_bay(config: Path, bay: str, *, reason: str) -> str:
     if not done["started"]:
         raise Failure(REFUSED, "none-started", told)
     return told
+
+
+def resume_cells(config: Path, at: str, *, reason: str) -> str:
+    """Which cells go on."""
+    return f"resumed: {', '.join(ask(config, 'resume', {'at': at}, reason=reason)['resumed'])}"
+
+
+def acknowledge(config: Path, number: int, *, reason: str) -> str:
+    """The alarm's state now."""
+    done = ask(config, "ack", {"alarm": str(number)}, reason=reason)
+    return f"alarm {done['alarm']}: {done['state']}"
+
+
+def shelve_alarm(config: Path, number: int, *, lasts: str, reason: str) -> str:
+    """The alarm's state now. Raises `Failure` for what is no time."""
+    try:
+        lasts_s = parse_quantity(lasts, ("s",)).number
+    except MistakeError as mistake:
+        raise Failure(WRONG_USE, "for", f"--for: {mistake.message}", mistake.hint) from None
+    done = ask(config, "shelve", {"alarm": str(number), "for_s": str(lasts_s)}, reason=reason)
+    return f"alarm {done['alarm']}: {done['state']}"
+
+
+def unshelve_alarm(config: Path, number: int) -> str:
+    """The alarm's state now."""
+    done = ask(config, "unshelve", {"alarm": str(number)})
+    return f"alarm {done['alarm']}: {done['state']}"
 
 
 def stop(config: Path, name: str, arguments: Mapping[str, str], *, reason: str) -> str:

@@ -18,6 +18,12 @@ def show_status(found: Mapping[str, Any]) -> None:
     console.print(f"{answering} of {len(found['devices'])} devices answer")
     for device in silent:
         console.print(f"  {device['trouble']}", style="red", markup=False, soft_wrap=True)
+    for alarm in found["alarms"]:
+        where = f" ({', '.join(alarm['positions'])})" if alarm["positions"] else ""
+        told = (
+            f"  alarm {alarm['alarm']}, {alarm['severity']}, {alarm['state']}: {alarm['name']}{where}: {alarm['text']}"
+        )
+        console.print(told, style="red", markup=False, soft_wrap=True)
     for bay in found["bays"]:
         console.print()
         console.print(_headline(bay), markup=False, soft_wrap=True)
@@ -62,7 +68,8 @@ def _cells(position: Mapping[str, Any]) -> Iterator[str]:
     yield _number(position["temperature_degc"], 1)
     yield f"{position['charged_nas'] / NAS_PER_AH:.4f}"
     yield f"{position['discharged_nas'] / NAS_PER_AH:.4f}"
-    yield f"{position['step_type']} {position['step']}" if position["step"] else "starting"
+    step = f"{position['step_type']} {position['step']}" if position["step"] else "starting"
+    yield f"{step}: waits for a person: {position['waits_for']}" if position["waits_for"] else step
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -1,4 +1,4 @@
-"""`cycler load · start · abort · all-off · status`: the trays of a running service."""
+"""`cycler load · start · resume · abort · all-off · status`: the trays of a running service."""
 
 import json as json_module
 import sys
@@ -37,6 +37,14 @@ def start(bay: BayName, reason: Reason = "", config: RackFile = RACK) -> None:
         from cycler.cli.service_commands import start_bay  # noqa: PLC0415 (help must not wait for it)
 
         typer.echo(start_bay(config, bay, reason=reason))
+
+
+def resume(at: Place, reason: Reason = "", config: RackFile = RACK) -> None:
+    """Let cells go on that wait for a person, in a `hold` of their recipe."""
+    with explained():
+        from cycler.cli.service_commands import resume_cells  # noqa: PLC0415 (help must not wait for it)
+
+        typer.echo(resume_cells(config, at, reason=reason))
 
 
 def abort(at: Place, reason: Reason = "", config: RackFile = RACK) -> None:

@@ -67,6 +67,14 @@ class BayController:
         """A cell that was not started after all."""
         del self._controllers[controller.position]
 
+    def answer(self, positions: Collection[PositionId], text: str) -> list[PositionId]:
+        """A person lets these cells go on from a `hold`; which of them have waited for that."""
+        running = [each for each in self._controllers.values() if each.machine.over is None]
+        asked = [each for each in running if each.position in positions and self._holds.answer(each, text)]
+        if asked:
+            self._go_on()
+        return [each.position for each in asked]
+
     def take(self, controller: ChannelController, sweep: Sweep) -> None:
         """A reading of a cell in a contact check."""
         phase = controller.machine.phase

@@ -9,12 +9,14 @@ from cycler.recipe.plan import HoldRule, PlanStep
 class Holds:
     """A cell waits for its group, for a person, or for both, one after the other: first the group, then the person.
 
-    Where nobody is there to be asked, as in simulation, `answered_by` says who answers at once; it is on record.
+    Where nobody is there to be asked, as in simulation, `answered_by` says who answers at once; it is on record. Else
+    `answer` does.
     """
 
     def __init__(self, *, answered_by: str | None) -> None:
         self._answered_by = answered_by
         self._asked: set[tuple[ChannelController, int]] = set()  # with the step that they are in
+        self._answers: dict[tuple[ChannelController, int], str] = {}  # what was answered, and by whom
 
     def released(self, running: Sequence[ChannelController]) -> Iterator[tuple[ChannelController, str]]:
         """Those of the running cells that may go on now, and why. Ask again when one more is held, or is over."""
@@ -31,6 +33,16 @@ class Holds:
             self._ask(controller, rule.message)
             if self._answered_by is not None:
                 yield controller, f"answered by {self._answered_by}"
+            elif (answer := self._answers.get((controller, controller.machine.step_count))) is not None:
+                yield controller, answer
+
+    def answer(self, controller: ChannelController, text: str) -> bool:
+        """A person says that this cell may go on. Whether one had been asked."""
+        asked = (controller, controller.machine.step_count)
+        if asked not in self._asked or _held_at(controller) is None:
+            return False
+        self._answers[asked] = text
+        return True
 
     def _ask(self, controller: ChannelController, message: str) -> None:
         asked = (controller, controller.machine.step_count)

@@ -290,6 +290,10 @@ class RackController:
         """
         return self._safeguards.reset(what, person=person, reason=reason)
 
+    def answer(self, positions: Collection[PositionId], text: str) -> list[PositionId]:
+        """A person lets these cells go on from a recipe's `hold`; which of them have waited for that."""
+        return [name for together in self._starter.bays.values() for name in together.answer(positions, text)]
+
     # Devices that fail alone.
 
     async def _contain(self, loop: AnyLoop) -> None:

@@ -78,6 +78,7 @@ class RunStarter:
         self._on_closed = on_closed
         self._on_trip = on_trip
         self.refused: dict[PositionId, CellOutcome] = {}  # of the latest runs
+        self.bays: dict[BayId, BayController] = {}  # of the latest runs
         self._turns: dict[str, PulseTurns] = {}  # of the devices whose cells cannot pulse together
 
     async def start(self, run: Run, plans: Mapping[PositionId, Plan]) -> None:
@@ -99,6 +100,7 @@ class RunStarter:
             on_change=self._chambers.wake,
         )
         self._record_overrides(bay)
+        self.bays[bay.bay] = together
         started: list[tuple[ChannelController, DeviceLoop]] = []
         for position_id, cell in run.cells.items():
             self._controllers.pop(position_id, None)

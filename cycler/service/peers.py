@@ -21,6 +21,9 @@ MAY: Final[Mapping[str, Collection[Role]]] = {
     "resume": OPERATING - {"maintenance"},
     "abort": OPERATING,
     "all-off": OPERATING,
+    "ack": OPERATING,
+    "shelve": OPERATING,
+    "unshelve": OPERATING,
     "decide": frozenset({"engineer", "admin"}),
 }
 """The commands there are, and who may give them. Whoever may do anything at all may switch everything off."""

@@ -13,6 +13,7 @@ import structlog
 from cycler.contract.plugin import Surroundings
 from cycler.record.journal import JournalFailed
 from cycler.service.bays import Bays
+from cycler.service.command_work import CommandWork
 from cycler.service.commands import Commands
 from cycler.service.configuration import Configuration
 from cycler.service.interrupted import interrupted_runs, record_interruption
@@ -62,7 +63,8 @@ async def rack_service(
         asyncio.TaskGroup() as tasks,
     ):
         bays = Bays(running, tasks)
-        commands = Commands(configuration, running, bays, tasks, store=store)
+        work = CommandWork(configuration, running, bays, store=store)
+        commands = Commands(running, bays, work.by_name, tasks)
         for each in await run_blocking(lambda: interrupted_runs(store)):
             log.error("run.interrupted", run=each.run.run_id, cells=len(each.outcomes), cause="host-loss")
             record_interruption(running.recorder, each, surroundings.utcnow())

@@ -5,6 +5,8 @@ from datetime import datetime
 from math import isfinite
 
 from cycler.control.channel_controller import ChannelController
+from cycler.control.step_machine import StepMachine
+from cycler.model.alarm_record import Alarm
 from cycler.model.rack import Bay
 from cycler.model.results import CellOutcome
 from cycler.service.bays import BayInUse, Bays
@@ -23,6 +25,7 @@ def status_document(running: RunningRack, bays: Bays, *, since_utc: datetime) ->
         "utc": running.utcnow().isoformat(),
         "journal": running.recorder.failure or "durable",
         "devices": [{"device": device, "trouble": controller.troubles.get(device)} for device in running.devices],
+        "alarms": [_alarm(alarm) for alarm in controller.alarms.standing],
         "bays": [_bay(running, running.rack.bays[name], used) for name, used in bays.in_use.items()],
     }
 
@@ -54,6 +57,21 @@ def _bay(running: RunningRack, bay: Bay, used: BayInUse) -> Document:
     return document | {"positions": positions}
 
 
+def _alarm(alarm: Alarm) -> Document:
+    return {
+        "alarm": alarm.number,
+        "code": alarm.code,
+        "name": alarm.name,
+        "severity": alarm.severity,
+        "state": alarm.state,
+        "source": alarm.source,
+        "positions": list(alarm.positions),
+        "raised_utc": alarm.raised_utc.isoformat(),
+        "text": alarm.text,
+        "remedy": alarm.remedy,
+    }
+
+
 def _cell(controller: ChannelController | None, outcome: CellOutcome | None) -> Document:
     """How it ended, or how it is."""
     if outcome is not None:
@@ -64,6 +82,7 @@ def _cell(controller: ChannelController | None, outcome: CellOutcome | None) -> 
     return {
         "step": None if machine.step is None else machine.step.step_id,
         "step_type": None if machine.step is None else machine.step.step_type,
+        "waits_for": _message(machine),
         "step_time_s": _number(machine.step_time_s),
         "voltage_v": _number(machine.voltage_v),
         "current_a": _number(machine.current_a),
@@ -71,6 +90,12 @@ def _cell(controller: ChannelController | None, outcome: CellOutcome | None) -> 
         "charged_nas": machine.charged_nas,
         "discharged_nas": machine.discharged_nas,
     }
+
+
+def _message(machine: StepMachine) -> str | None:
+    """What a person is asked."""
+    hold = None if machine.step is None or not machine.held else machine.step.hold
+    return None if hold is None else hold.message
 
 
 def _number(value: float) -> float | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from service_bench import ADA, CELLS, EVE, RECIPE, ROOT, ServiceBench, audit, in_service, peer, records
@@ -112,6 +113,54 @@ def test_one_position_is_aborted_and_its_neighbour_goes_on(tmp_path: Path) -> No
     assert (step.stop_reason, step.stop_text) == ("abort", "aborted by bob: smells")
     assert record.outcomes["B01/A2"].ended == "completed"  # type: ignore[index]
     assert [(each.command, each.answer) for each in audit(tmp_path)[-2:]] == [("abort", "accepted"), ("abort", "done")]
+
+
+def test_a_cell_that_waits_for_a_person_goes_on_when_one_says_so(tmp_path: Path) -> None:
+    hold = "steps:\n  - hold: {message: is the tray seated, timeout: 1 h}"
+    held = RECIPE.replace("steps:", hold).replace("1.0.0", "1.1.0")
+
+    async def scenario(bench: ServiceBench) -> None:
+        arguments = {"decision": "trial", "recipe": held, "by": "Ada", "author": "Ada", "lasts_s": "3600"}
+        await bench.ask("decide", arguments, by=ADA, reason="first try")
+        loading = {"bay": "B01", "tray": "T1", "recipe": held, "cells": CELLS, "cells_file": "cells.csv"}
+        assert (await bench.ask("load", loading)).answer == "done"
+        assert (await bench.ask("resume", {"at": "B01"})).code == "not-held"
+        await bench.ask("start", {"bay": "B01"})
+        await asyncio.sleep(60.0)
+        found: Any = bench.service.commands.status()
+        assert [cell["waits_for"] for cell in found["bays"][0]["positions"]] == ["is the tray seated"] * 2
+        assert bench.energised() == set()
+        answer = await bench.ask("resume", {"at": "B01/A2"}, reason="looked")
+        assert answer.result == {"resumed": ["B01/A2"]}
+        await asyncio.sleep(10.0)
+        assert bench.energised() == {"B01/A2"}
+
+    in_service(tmp_path, scenario)
+    (record,) = records(tmp_path)
+    (released,) = [event for event in record.events if event.event == "hold.released"]
+    assert released.text == "answered by bob: looked"
+
+
+def test_an_alarm_is_acknowledged_and_shelved_by_who_is_on_record_for_it(tmp_path: Path) -> None:
+    async def scenario(bench: ServiceBench) -> list[str]:
+        bench.world.faults("t-01").begin("no-reply")
+        await asyncio.sleep(30.0)
+        found: Any = bench.service.commands.status()
+        (alarm,) = found["alarms"]
+        assert (alarm["source"], alarm["state"]) == ("t-01", "unacknowledged")
+        number = str(alarm["alarm"])
+        said = [
+            await bench.ask("ack", {"alarm": number}, by=EVE),
+            await bench.ask("ack", {"alarm": number}, reason="seen"),
+            await bench.ask("ack", {"alarm": "4711"}),
+            await bench.ask("ack", {"alarm": "first"}),
+            await bench.ask("shelve", {"alarm": number, "for_s": "600"}),
+        ]
+        return [answer.code or str(answer.result["state"]) for answer in said]
+
+    assert in_service(tmp_path, scenario) == ["role", "acknowledged", "alarm", "wrong-use", "wrong-use"]
+    (entry,) = [each for each in audit(tmp_path) if (each.command, each.answer) == ("ack", "done")]
+    assert (entry.user, entry.reason) == ("bob", "seen")
 
 
 def test_all_off_opens_every_output_and_says_so(tmp_path: Path) -> None:

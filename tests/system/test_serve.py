@@ -1,4 +1,4 @@
-"""`cycler serve` as a rack's PC runs it: instruments in another process, real sockets, real time, systemd's part played."""
+"""`cycler serve` as a rack's PC runs it: instruments in another process, real time, and systemd's part played."""
 
 import asyncio
 import json

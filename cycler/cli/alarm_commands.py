@@ -1,0 +1,43 @@
+"""`cycler ack · shelve · unshelve`: what people do about the alarms of a running service."""
+
+from typing import Annotated
+
+import typer
+
+from cycler.cli.errors import explained
+from cycler.cli.rack_option import RACK, RackFile
+
+Number = Annotated[int, typer.Argument(metavar="ALARM", min=1, help="Its number, as `cycler status` tells it.")]
+
+
+def ack(
+    alarm: Number,
+    reason: Annotated[str, typer.Option(help="Why, in a sentence: it goes on record.")] = "",
+    config: RackFile = RACK,
+) -> None:
+    """Say that you have seen an alarm. It starts, resets and re-enables nothing."""
+    with explained():
+        from cycler.cli.service_commands import acknowledge  # noqa: PLC0415 (help must not wait for it)
+
+        typer.echo(acknowledge(config, alarm, reason=reason))
+
+
+def shelve(
+    alarm: Number,
+    lasts: Annotated[str, typer.Option("--for", help="For how long, like 2 h.")],
+    reason: Annotated[str, typer.Option(help="Why, in a sentence: it goes on record.")],
+    config: RackFile = RACK,
+) -> None:
+    """Hide an alarm for a time. Never one that keeps outputs open."""
+    with explained():
+        from cycler.cli.service_commands import shelve_alarm  # noqa: PLC0415 (help must not wait for it)
+
+        typer.echo(shelve_alarm(config, alarm, lasts=lasts, reason=reason))
+
+
+def unshelve(alarm: Number, config: RackFile = RACK) -> None:
+    """Show a shelved alarm again before its time."""
+    with explained():
+        from cycler.cli.service_commands import unshelve_alarm  # noqa: PLC0415 (help must not wait for it)
+
+        typer.echo(unshelve_alarm(config, alarm))
