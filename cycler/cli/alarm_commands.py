@@ -7,7 +7,7 @@ import typer
 from cycler.cli.errors import explained
 from cycler.cli.rack_option import RACK, RackFile
 
-Number = Annotated[int, typer.Argument(metavar="ALARM", min=1, help="Its number, as `cycler status` tells it.")]
+Number = Annotated[int, typer.Argument(metavar="ALARM", min=1, help="Its number, as `cycler alarms` tells it.")]
 
 
 def ack(

@@ -29,6 +29,9 @@ DETAIL_MAX: Final = 200
 
 CLOSE_S_MAX: Final = 2.0
 
+STATUS_S_MIN: Final = 0.2
+"""How old a status may be: many who look at a large rack must not make control late."""
+
 READING: Final = frozenset({"status"})
 """Commands that change nothing: they are answered anew each time, and leave no trace."""
 
@@ -72,6 +75,8 @@ class Commands:
         self._tasks = tasks
         self._executions: dict[tuple[int, str], _Execution] = {}
         self._executing: set[asyncio.Task[None]] = set()
+        self._status: Result | None = None
+        self._status_s = 0.0
         self._since_utc = running.utcnow()
         self._work = work
 
@@ -104,8 +109,12 @@ class Commands:
                 task.cancel()
 
     def status(self) -> Result:
-        """What is going on, as JSON has it."""
-        return status_document(self._running, self._bays, since_utc=self._since_utc)
+        """What is going on, as JSON has it. Whoever asks again at once gets the same."""
+        now_s = asyncio.get_running_loop().time()
+        if self._status is None or now_s - self._status_s >= STATUS_S_MIN:
+            self._status = status_document(self._running, self._bays, since_utc=self._since_utc)
+            self._status_s = now_s
+        return self._status
 
     def _forget_oldest(self) -> None:
         if len(self._executions) >= REMEMBERED_MAX:
