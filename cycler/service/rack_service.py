@@ -43,6 +43,7 @@ async def rack_service(
     *,
     store: Path,
     run_blocking: Blocking,
+    commit: Blocking,
     rng: random.Random,
 ) -> AsyncIterator[RackService]:
     """Ready when it is given: every device has been called, and what an earlier service left is on record.
@@ -57,6 +58,7 @@ async def rack_service(
             surroundings,
             store=store,
             run_blocking=run_blocking,
+            commit=commit,
             rng=rng,
             commit_every_s=COMMIT_EVERY_S,
         ) as running,

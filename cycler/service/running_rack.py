@@ -148,6 +148,7 @@ async def under_control(
     *,
     store: Path,
     run_blocking: Blocking,
+    commit: Blocking,
     rng: random.Random,
     commit_every_s: float,
     holds_answered_by: str | None = None,
@@ -155,15 +156,16 @@ async def under_control(
     """Connects to every device, and runs the rack until the context is left: then every output has been told to open,
     and the journal is closed.
 
-    Raises `JournalUnusable`, `JournalFailed`, `NotInstalled`, and `ValueError` for settings that a driver refuses;
-    errors of the rack's own tasks come in an exception group.
+    `commit` is where the journal is written: never behind other work. Raises `JournalUnusable`, `JournalFailed`,
+    `NotInstalled`, and `ValueError` for settings that a driver refuses; errors of the rack's own tasks come in an
+    exception group.
     """
     rack = joined_rack(configuration.rack)
     devices = open_devices(configuration, surroundings)
     journal = Journal(store, rack=configuration.rack.rack, opened_utc=surroundings.utcnow())
     recorder = Recorder(
         journal,
-        run_blocking=run_blocking,
+        run_blocking=commit,
         on_failure=lambda reason: controller.stop_all(reason, code=AlarmCode.JOURNAL_NOT_DURABLE),
         commit_every_s=commit_every_s,
     )

@@ -5,8 +5,10 @@ import gc
 import os
 import random
 import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -23,6 +25,8 @@ from cycler.service.only_error import only_error
 from cycler.service.peers import Peer, peer_of
 from cycler.service.rack_file import load_configuration
 from cycler.service.rack_service import RackService, rack_service
+
+T = TypeVar("T")
 
 STATUS_EVERY_S: Final = 5.0
 
@@ -44,38 +48,45 @@ def serve(config: Path) -> None:
 
 
 async def _serve(configuration: Configuration, store: Path, notifier: Notifier) -> None:
-    stop = _on_signal()
-    began_s = asyncio.get_running_loop().time()
+    stop, clock = _on_signal(), asyncio.get_running_loop()
+    began_s = clock.time()
 
     async def known(uid: int) -> Peer | None:
         return await asyncio.to_thread(peer_of, uid, configuration.users)
 
-    async with rack_service(
-        configuration,
-        Surroundings(utcnow=utcnow),
-        store=store,
-        run_blocking=asyncio.to_thread,
-        rng=random.Random(),
-    ) as service:
-        server = CommandServer(service.commands, rack=configuration.rack.rack, peer_of=known)
-        async with server.listening(command_socket(configuration.runtime)), asyncio.TaskGroup() as tasks:
-            heartbeat = Heartbeat(service.running, lambda: notifier.tell("WATCHDOG=1"))
-            background = [
-                tasks.create_task(heartbeat.run(), name="heartbeat"),
-                tasks.create_task(_tell_status(service, notifier), name="status"),
-                tasks.create_task(HandoverKeeper(configuration, service.running).keep(), name="handover"),
-            ]
-            gc.collect()
-            gc.freeze()  # what lives now lives to the end: collecting it again and again would make control late
-            ready_s = asyncio.get_running_loop().time() - began_s
-            missing = dict(service.running.controller.troubles)
-            log.info("service.ready", rack=configuration.rack.rack, ready_s=round(ready_s, 3), missing=missing)
-            notifier.tell("READY=1", f"STATUS={_status(service)}")
-            await stop.wait()
-            log.info("service.stopping")
-            notifier.tell("STOPPING=1", "STATUS=stopping: outputs are opened, the record is closed")
-            for task in background:
-                task.cancel()
+    async def commit(work: Callable[[], T]) -> T:
+        return await clock.run_in_executor(journal_thread, work)
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal") as journal_thread:
+        async with asyncio.TaskGroup() as tasks:
+            async with rack_service(
+                configuration,
+                Surroundings(utcnow=utcnow),
+                store=store,
+                run_blocking=asyncio.to_thread,
+                commit=commit,
+                rng=random.Random(),
+            ) as service:
+                server = CommandServer(service.commands, rack=configuration.rack.rack, peer_of=known)
+                async with server.listening(command_socket(configuration.runtime)):
+                    # They go on while the runs are stopped: that takes longer than a watchdog waits.
+                    heartbeat = Heartbeat(service.running, lambda: notifier.tell("WATCHDOG=1"))
+                    beating = tasks.create_task(heartbeat.run(), name="heartbeat")
+                    keeper = HandoverKeeper(configuration, service.running)
+                    keeping = tasks.create_task(keeper.keep(), name="handover")
+                    telling = tasks.create_task(_tell_status(service, notifier), name="status")
+                    gc.collect()
+                    gc.freeze()  # what lives now stays: looking through it again and again would make control late
+                    missing = dict(service.running.controller.troubles)
+                    ready_s = round(clock.time() - began_s, 3)
+                    log.info("service.ready", rack=configuration.rack.rack, ready_s=ready_s, missing=missing)
+                    notifier.tell("READY=1", f"STATUS={_status(service)}")
+                    await stop.wait()
+                log.info("service.stopping")
+                telling.cancel()
+                notifier.tell("STOPPING=1", "STATUS=stopping: outputs are opened, the record is closed")
+            keeping.cancel()
+            beating.cancel()
     log.info("service.stopped")
 
 

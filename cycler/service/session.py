@@ -61,6 +61,7 @@ async def _session(
                 Surroundings(utcnow=world.utcnow, world=world),
                 store=store,
                 run_blocking=world.run_blocking,
+                commit=world.run_blocking,
                 rng=random.Random(seed),
                 commit_every_s=COMMIT_EVERY_S,
                 holds_answered_by="the simulation: nobody is there to be asked",

@@ -140,6 +140,7 @@ def in_service(
                 Surroundings(utcnow=world.utcnow, world=world),
                 store=folder / "store",
                 run_blocking=world.run_blocking,
+                commit=world.run_blocking,
                 rng=random.Random(1),
             ) as service,
         ):
