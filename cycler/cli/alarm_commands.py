@@ -1,4 +1,4 @@
-"""`cycler ack · shelve · unshelve`: what people do about the alarms of a running service."""
+"""`cycler ack · shelve · unshelve · reset`: what people do about the alarms of a running service."""
 
 from typing import Annotated
 
@@ -33,6 +33,19 @@ def shelve(
         from cycler.cli.service_commands import shelve_alarm  # noqa: PLC0415 (help must not wait for it)
 
         typer.echo(shelve_alarm(config, alarm, lasts=lasts, reason=reason))
+
+
+def reset(
+    what: Annotated[str, typer.Argument(help="A position, a bay, an interlock, a device, or the rack, by its id.")],
+    reason: Annotated[str, typer.Option(help="Why, in a sentence: it goes on record.")],
+    config: RackFile = RACK,
+) -> None:
+    """Release what a trip has latched, once its cause is gone; after fire, emergency stop and over-voltage also the
+    reset at the rack has to be turned. Nothing is started."""
+    with explained():
+        from cycler.cli.service_commands import reset_what  # noqa: PLC0415 (help must not wait for it)
+
+        typer.echo(reset_what(config, what, reason=reason))
 
 
 def unshelve(alarm: Number, config: RackFile = RACK) -> None:

@@ -69,6 +69,11 @@ def unshelve_alarm(config: Path, number: int) -> str:
     return f"alarm {done['alarm']}: {done['state']}"
 
 
+def reset_what(config: Path, what: str, *, reason: str) -> str:
+    """What was released."""
+    return f"reset: {ask(config, 'reset', {'what': what}, reason=reason)['reset']}"
+
+
 def stop(config: Path, name: str, arguments: Mapping[str, str], *, reason: str) -> str:
     """That all outputs asked for have been seen open. Raises `Failure` where one has not."""
     not_open = ask(config, name, arguments, reason=reason)["not_open"]

@@ -52,6 +52,7 @@ class CommandWork:
             "ack": self._ack,
             "shelve": self._shelve,
             "unshelve": self._unshelve,
+            "reset": self._reset,
             "decide": self._decide,
         }
 
@@ -131,6 +132,14 @@ class CommandWork:
     async def _unshelve(self, request: Request, peer: Peer, _accepted: Callable[[], None]) -> Result:
         number = as_number(Arguments(request, "alarm")["alarm"])
         return {"alarm": number, "state": self._running.controller.alarms.unshelve(number, by=peer.user).state}
+
+    async def _reset(self, request: Request, peer: Peer, _accepted: Callable[[], None]) -> Result:
+        """What a trip has latched is released, where its cause is gone; nothing is started."""
+        what = Arguments(request, "what")["what"]
+        refusal = self._running.controller.reset(what, person=peer.user, reason=as_line("reason", request.reason))
+        if refusal is not None:
+            raise Refused("reset", f"{what} stays as it is: {refusal}")
+        return {"reset": what}
 
     async def _decide(self, request: Request, peer: Peer, _accepted: Callable[[], None]) -> Result:
         """A decision about a recipe: the service is the only writer of the store."""

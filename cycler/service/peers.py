@@ -24,6 +24,7 @@ MAY: Final[Mapping[str, Collection[Role]]] = {
     "ack": OPERATING,
     "shelve": OPERATING,
     "unshelve": OPERATING,
+    "reset": frozenset({"maintenance", "admin"}),
     "decide": frozenset({"engineer", "admin"}),
 }
 """The commands there are, and who may give them. Whoever may do anything at all may switch everything off."""

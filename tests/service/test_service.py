@@ -163,6 +163,27 @@ def test_an_alarm_is_acknowledged_and_shelved_by_who_is_on_record_for_it(tmp_pat
     assert (entry.user, entry.reason) == ("bob", "seen")
 
 
+def test_a_device_that_was_given_up_is_tried_again_when_maintenance_says_so(tmp_path: Path) -> None:
+    async def scenario(bench: ServiceBench) -> list[str]:
+        fault = bench.world.faults("c-02").begin("no-reply")
+        await asyncio.sleep(120.0)
+        bench.world.faults("c-02").end(fault)
+        await asyncio.sleep(120.0)
+        maintenance = peer("mia", "maintenance")
+        said = [
+            await bench.ask("reset", {"what": "c-02"}, reason="power was off"),
+            await bench.ask("reset", {"what": "c-02"}, by=maintenance),
+            await bench.ask("reset", {"what": "c-07"}, by=maintenance, reason="power was off"),
+        ]
+        assert "c-02" in bench.service.running.controller.troubles
+        said.append(await bench.ask("reset", {"what": "c-02"}, by=maintenance, reason="power was off"))
+        await asyncio.sleep(30.0)
+        assert not bench.service.running.controller.troubles
+        return [answer.code or answer.answer for answer in said]
+
+    assert in_service(tmp_path, scenario) == ["role", "wrong-use", "reset", "done"]
+
+
 def test_all_off_opens_every_output_and_says_so(tmp_path: Path) -> None:
     async def scenario(bench: ServiceBench) -> None:
         await bench.running()
