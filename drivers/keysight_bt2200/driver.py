@@ -162,6 +162,8 @@ class KeysightBt2200:
         """Aborted, until neither state nor current says otherwise. A lost connection is opened once more for it."""
         known = [channel for channel in self._places if channel in channels]
         self._offs.raise_for(known)
+        if self._identity is None:  # nobody has asked yet; and in its checks a cell that runs carries no current
+            self._mainframe.cells_defined = True
         for channel in known:
             self._on_ended(channel)
         if known:

@@ -652,6 +652,21 @@ def test_limits_that_cannot_be_read_back_count_as_not_proven() -> None:
     run_virtual(main())
 
 
+def test_an_off_without_a_connect_believes_no_cell_that_is_still_at_its_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No current flows yet: its state alone tells that the abort did not reach it."""
+
+    async def main() -> None:
+        async with bt2200_bench(traits=Traits(), options={}) as bench:
+            await bench.must(charge(0.5))
+            monkeypatch.setattr(bench.device, "abort", lambda numbers: None)
+            other = driver_for({})
+            with pytest.raises(DeviceFault, match="channel 101 not seen off"):
+                await other.make_safe([ONE])
+            await other.aclose()
+
+    run_virtual(main())
+
+
 def test_an_off_in_between_leaves_no_trace_in_others_orders() -> None:
     """Aborting an idle cell may put an error into the queue that an order looks at."""
 
