@@ -26,7 +26,7 @@ from cycler.service import running_rack
 from cycler.service.session import run_session
 from cycler.service.story import RunStory, stories
 from cycler.service.wiring import open_devices, simulated_devices
-from sims.world import CellTruth
+from sims.world import BEGINNING_UTC, CellTruth
 
 SHM = Path("/dev/shm")  # noqa: S108 (a folder of its own in it: what is lost with the power does not matter here)
 LIMIT_S = 40 * 86400.0
@@ -112,7 +112,7 @@ def _run(drawn: Scenario, store: Path, began_s: float) -> Ran:
 def _of_story(
     drawn: Scenario, story: RunStory, world: WatchedWorld, observer: Observer, *, whole: bool
 ) -> Iterator[str]:
-    began_s = (story.run.started_utc - world.true_utcnow()).total_seconds() + world.loop.time()
+    stepped_s = max([0.0, *(-f.numbers["step_s"] for f in drawn.declaration.faults if f.fault == "clock-step")])
     for position in story.run.cells:
         outcome = story.outcomes.get(position)
         spot = observer.spots[position]
@@ -122,7 +122,9 @@ def _of_story(
             continue
         if outcome.ended not in {"completed"} and not (outcome.code or outcome.detail):
             yield f"{position}: {outcome.ended}, and nobody knows why"
-        ended_s = began_s + _ended_s(story.events, position)
+        ended_s = stepped_s + max(
+            (_at_s(e) for e in story.events if e.event == "cell.ended" and e.position == position), default=inf
+        )
         for ordered_s, channel, energises in observer.orders.get(spot.device, ()):
             if channel == spot.channel and energises and ordered_s > ended_s + 1e-3:
                 yield f"{position}: an order at {ordered_s:.3f} s, and the cell was over at {ended_s:.3f} s"
@@ -132,7 +134,7 @@ def _of_story(
     latched: dict[str | None, float] = {}
     for event in story.events:
         if event.event == "device.latched":
-            latched.setdefault(event.device, began_s + event.elapsed_s)
+            latched.setdefault(event.device, stepped_s + _at_s(event))
     for device, latched_s in latched.items():
         for ordered_s, channel, _ in observer.orders.get(device or "", ()):
             if ordered_s > latched_s + 1e-3:
@@ -153,6 +155,11 @@ def _of_charge(position: PositionId, story: RunStory, cell_type: CellType, truth
         bound_ah = CHARGE_AH * (1 + len(steps)) + CHARGE_RATIO * true_ah
         if not true_ah - bound_ah - most_a * unread_s / 3600 <= recorded_ah <= true_ah + bound_ah:
             yield f"{position}: {way} {recorded_ah:.5f} Ah by its record, and {true_ah:.5f} Ah in truth"
+
+
+def _at_s(event: Event) -> float:
+    """By the PC's clock; where that is set back, it shows too little."""
+    return (event.utc - BEGINNING_UTC).total_seconds()
 
 
 def _ended_s(events: tuple[Event, ...], position: str) -> float:

@@ -1,4 +1,6 @@
-"""Which guards a cell has before its contact is proven, in the contact check, and through its first charge."""
+"""Which guards a cell has before its contact is proven, in the check, through its first charge, and in pulses."""
+
+from math import inf
 
 import pytest
 from recipe_texts import CHANNEL, DISCHARGE, HEAD, load
@@ -74,3 +76,20 @@ def test_the_device_keeps_the_same_lower_bound(steps: list[PlanStep]) -> None:
     assert bounds(steps[CONTACT]) == [None, None]
     assert bounds(steps[FIRST]) == [-0.05, 2.5]
     assert bounds(steps[EMPTY]) == [2.5, 2.5]
+
+
+def test_waiting_for_a_chamber_is_no_step_time(steps: list[PlanStep]) -> None:
+    assert guards(steps[SOAK])[AlarmCode.STEP_TIMEOUT].high == inf
+    assert guards(steps[CHARGE])[AlarmCode.STEP_TIMEOUT].high == pytest.approx(1.02 * 2 * 3600 + 10)
+
+
+def test_an_order_that_charges_and_discharges_has_the_temperature_that_suits_both() -> None:
+    pulse = "pulse: {train: [[-0.5C, 10 s], [0.5C, 10 s]], times: 3, fail: [capacity > 5 %, time > 10 min]}"
+    loaded = load(pulse, head=f"{HEAD}from_state: formed\n")
+    (step,) = [s for s in compile_plan(loaded.recipe, loaded.cell_type, CHANNEL).program if isinstance(s, PlanStep)]
+    charge_degc, discharge_degc = step.envelope.charge_temperature_degc, step.envelope.discharge_temperature_degc
+    assert charge_degc[0] > discharge_degc[0]
+    for phases_max, low_degc in ((1, discharge_degc[0]), (2, charge_degc[0])):
+        found = guards_for(step, step.variants[0], CHANNEL, temperature_measured=True, phases_max=phases_max)
+        lowest = next(guard.low for guard in found if guard.code is AlarmCode.UNDER_TEMPERATURE)
+        assert lowest == low_degc
