@@ -45,6 +45,7 @@ class Alarms:
         # The trip of a cell ends with its run, and no input shows it.
         self._unjudged = {n for n, each in self._standing.items() if each.is_active and each.source not in places}
         self._trips: dict[AlarmCode, tuple[int, float]] = {}  # the latest alarm of each, and when it was raised
+        self._told_by: dict[tuple[AlarmCode, str], set[str | None]] = {}
         self._shelved = asyncio.Event()
 
     @property
@@ -62,8 +63,13 @@ class Alarms:
         *,
         positions: Collection[PositionId] = (),
         samples: Sequence[TripSamples] = (),
+        for_whom: str | None = None,
     ) -> None:
-        """This cause is there. Where it stands already, it is the same alarm, now with these positions, too."""
+        """This cause is there. Where it stands already, it is the same alarm, now with these positions, too.
+
+        `for_whom`: who says so, where several may; then it is gone when it is gone for all of them.
+        """
+        self._told_by.setdefault((code, source), set()).add(for_whom)
         found = self._find(code, source)
         if found is None:
             self._keep(self._new(code, source, text, positions), "raise", samples=samples)
@@ -83,13 +89,12 @@ class Alarms:
         assert found is not None  # noqa: S101 (it has just been raised)
         self._trips[code] = found.number, now_s
 
-    def happened(self, code: AlarmCode, source: str, text: str, *, positions: Collection[PositionId] = ()) -> None:
-        """It is over as soon as it is said; somebody has to know."""
-        self.raised(code, source, text, positions=positions)
-        self.cleared(code, source)
-
-    def cleared(self, code: AlarmCode, source: str) -> None:
-        """This cause is gone; nothing happens where it was not there."""
+    def cleared(self, code: AlarmCode, source: str, *, for_whom: str | None = None) -> None:
+        """This cause is gone: for one of those who said that it is there, or for all. Nothing where it was not."""
+        told_by = self._told_by.pop((code, source), set()) - {for_whom}
+        if for_whom is not None and told_by:
+            self._told_by[code, source] = told_by
+            return
         found = self._find(code, source)
         if found is not None and found.is_active:
             self._unjudged.discard(found.number)

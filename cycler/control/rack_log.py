@@ -22,6 +22,7 @@ log = structlog.get_logger()
 RETURNS: Final[Mapping[str, frozenset[AlarmCode]]] = {
     "chamber.back": frozenset({AlarmCode.CHAMBER_FAULT}),
     "chamber.door_closed": frozenset({AlarmCode.DOOR}),
+    "chamber.not_kept": frozenset({AlarmCode.CHAMBER_DEVIATION}),
     "chamber.on_temperature": frozenset({AlarmCode.CHAMBER_DEVIATION}),
     "chamber.sensor_back": frozenset({AlarmCode.SENSOR_BREAK}),
     "device.back": frozenset({AlarmCode.STALE_DATA, AlarmCode.OFF_NOT_CONFIRMED, AlarmCode.RELAY_WELDED}),
@@ -104,13 +105,16 @@ class RackLog:
             ),
             run_id=None if own is None else own.run.run_id,
         )
+        whom = None if bay is None else bay.bay
         source = cause or device or (bay.bay if bay is not None else position) or RACK
         if event in RETURNS:
             for ended in RETURNS[event] | ({code} if isinstance(code, AlarmCode) else set()):
-                self._alarms.cleared(ended, source)
+                self._alarms.cleared(ended, source, for_whom=whom)
         elif isinstance(code, AlarmCode) and event not in TOLD_ALREADY:
-            raised = self._alarms.happened if event in MOMENTARY else self._alarms.raised
-            raised(root or code, source, text, positions=positions or self._concerned(device, bay, position))
+            places = positions or self._concerned(device, bay, position)
+            self._alarms.raised(root or code, source, text, positions=places, for_whom=whom)
+            if event in MOMENTARY:
+                self._alarms.cleared(code, source)
 
     def _concerned(self, device: str | None, bay: Bay | None, position: PositionId | None) -> Collection[PositionId]:
         if position is not None:

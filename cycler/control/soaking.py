@@ -56,6 +56,7 @@ class Soaking:
         self._kept: Segment | None = None  # what the chamber keeps for the bay
         self._air_is_off = False
         self._air_was_on = False  # since the segment began
+        self._said_off = False
 
     @property
     def running(self) -> Sequence[ChannelController]:
@@ -100,6 +101,7 @@ class Soaking:
             name = "chamber.off_temperature" if self._air_is_off else "chamber.on_temperature"
             text = f"{chamber.device}: air at {chamber.air_degc:.4g} degC, set to {kept.target_degc:g} degC"
             self._log.record(name, device=chamber.device, code=AlarmCode.CHAMBER_DEVIATION, text=text, bay=self._bay)
+            self._said_off = self._air_is_off
         self._air_was_on = True
 
     # From the cells' arrival to their leaving.
@@ -187,6 +189,7 @@ class Soaking:
     # The chamber.
 
     def _keep(self, segment: Segment, chamber: ChamberLoop) -> None:
+        self._keep_no_more()
         self._kept = segment
         self._air_is_off = not abs(chamber.air_degc - segment.target_degc) <= segment.tolerance_k
         self._air_was_on = not self._air_is_off
@@ -199,7 +202,14 @@ class Soaking:
         for controller in self.running:
             controller.machine.surround(climate)
 
+    def _keep_no_more(self) -> None:
+        """What the chamber is off does not matter here any more."""
+        if self._said_off:
+            self._said_off = False
+            self._say("chamber.not_kept", f"bay {self._bay.bay} does not need that temperature any more")
+
     def _leave(self) -> None:
+        self._keep_no_more()
         self._turn = self._kept = None
         if self._chamber is not None:
             self._chamber.reservations.leave(self._bay.bay)

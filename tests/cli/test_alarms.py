@@ -105,7 +105,8 @@ def store(tmp_path: Path) -> Path:
                 alarms.raised(AlarmCode.DOOR, "door-B01", "the door is open")
                 await asyncio.sleep(5)
                 alarms.cleared(AlarmCode.DOOR, "door-B01")
-            alarms.happened(AlarmCode.CLOCK_JUMP, "rack", "set by 5 s")
+            alarms.raised(AlarmCode.CLOCK_JUMP, "rack", "set by 5 s")
+            alarms.cleared(AlarmCode.CLOCK_JUMP, "rack")
             alarms.acknowledge(4, by="Ann Lee")
             await recorder.durable()
 

@@ -19,7 +19,7 @@ from cycler.safety.alarm_states import AlarmRefused
 from sims.loop import run_virtual
 from sims.testing.rack_run import RackRun
 from sims.testing.sim_rack import SimRack
-from sims.testing.steps import amp_hours, charge, minutes, voltage
+from sims.testing.steps import amp_hours, charge, minutes, rest, soak, voltage
 from sims.testing.wired import utcnow
 
 TEN_MINUTES = charge(c_rate=0.5, until=(voltage(4.1), amp_hours(6), minutes(10)))
@@ -113,6 +113,15 @@ def test_a_trip_has_every_reading_of_the_seconds_before_it() -> None:
     assert len(samples.time_s) > len(kept)  # more than the recipe keeps
     assert samples.temperature_degc[-1] > samples.temperature_degc[0] + 1
     assert all(amps == pytest.approx(2.5, abs=0.05) for amps in samples.current_a)
+
+
+def test_a_chamber_that_is_off_is_an_alarm_no_longer_than_somebody_needs_its_temperature() -> None:
+    rack = SimRack(ambient_degc=15.0).enclose("B01").load("a")
+    run = rack.disturb("ch-01", "door-open", after_s=4500.0).run(soak(degc=30.0), rest(minutes=45))
+    assert run["a"].stop_reason == "completed"
+    (off,) = [record for record in run.alarms if record.alarm.code == AlarmCode.CHAMBER_DEVIATION]
+    assert (off.alarm.source, off.alarm.positions) == ("ch-01", (A1,))
+    assert (off.alarm.state, trail(off)) == ("returned", ["raise", "clear"])
 
 
 # The list itself.
@@ -211,6 +220,21 @@ def test_a_cause_that_comes_back_before_it_was_seen_is_the_same_alarm(tmp_path: 
     first, second = on_record(tmp_path)
     assert trail(first) == [*["raise", "clear"] * 3, "acknowledge"]
     assert (first.changes[-1].by, first.alarm.is_over, second.alarm.is_over) == ("Ann Lee", True, False)
+
+
+def test_a_cause_is_gone_when_it_is_gone_for_all_who_said_so(tmp_path: Path) -> None:
+    def happens(rack: Bench) -> None:
+        for bay in ("B01", "B02"):
+            rack.alarms.raised(AlarmCode.CHAMBER_DEVIATION, "ch-01", "air at 31 degC", positions=[A1], for_whom=bay)
+        rack.alarms.cleared(AlarmCode.CHAMBER_DEVIATION, "ch-01", for_whom="B01")
+        assert rack.only().is_active
+        rack.alarms.cleared(AlarmCode.CHAMBER_DEVIATION, "ch-01", for_whom="B02")
+        assert rack.only().state == "returned"
+        rack.alarms.raised(AlarmCode.CHAMBER_DEVIATION, "ch-01", "air at 31 degC", positions=[A1], for_whom="B01")
+        rack.alarms.cleared(AlarmCode.CHAMBER_DEVIATION, "ch-01")
+        assert rack.only().state == "returned"
+
+    on_bench(tmp_path, happens)
 
 
 def test_a_shelf_ends_by_itself(tmp_path: Path) -> None:
