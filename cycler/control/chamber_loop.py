@@ -133,7 +133,13 @@ class ChamberLoop:
         """Nothing is known of it any more. What is tried again and again is said once."""
         if not self._is_lost:
             self._is_lost = True
-            self._log.record("device.lost", device=self.device, code=AlarmCode.CHAMBER_FAULT, text=str(error))
+            self._log.record(
+                "device.lost",
+                device=self.device,
+                code=AlarmCode.CHAMBER_FAULT,
+                text=str(error),
+                by_wire=isinstance(error, LinkError),
+            )
         self.reading = None
         self._on_reading(self.device)
 

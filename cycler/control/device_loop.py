@@ -63,7 +63,7 @@ class DeviceLoop:
         self._offset_s = offset_s
         self._next_path = on_off_failed
         self._on_opened = on_opened
-        self._not_open: frozenset[ChannelId] = frozenset()  # for these the next path has been taken
+        self.not_open: frozenset[ChannelId] = frozenset()  # for these the next path has been taken
         self._controllers: list[ChannelController] = []
         self._hurried: set[ChannelController] = set()  # whose machines want the next reading soon
         self._alert: set[ChannelController] = set()  # … or at least with the usual beat
@@ -119,7 +119,7 @@ class DeviceLoop:
             except DeviceError as error:
                 self._on_off_failed(energised, error)
                 raise
-        self.unopened = self._not_open = frozenset()
+        self.unopened = self.not_open = frozenset()
         await self.driver.commission()
         self._outbox.clear()
         capabilities = self.driver.capabilities
@@ -208,8 +208,8 @@ class DeviceLoop:
             self._controllers = [controller for controller in self._controllers if not controller.closed]
             self._alert.intersection_update(self._controllers)
         is_closing = self._open_strays(sweep)
-        if self._not_open and not self.may_be_energised(self._not_open):
-            self._not_open = frozenset()
+        if self.not_open and not self.may_be_energised(self.not_open):
+            self.not_open = frozenset()
             self._on_opened(self.device)
         self._beat.hurry(fast=bool(self._hurried) or is_closing)
         calm = () if self._alert else [controller.machine.calm_until_s for controller in self._controllers]
@@ -217,7 +217,7 @@ class DeviceLoop:
         self.patience.expect_every(max(self.sweep_s, self._beat.due_s() - sweep.taken_s))
 
     def _on_off_failed(self, channels: frozenset[ChannelId], error: DeviceError) -> None:
-        self._not_open |= channels
+        self.not_open |= channels
         self._next_path(self.device, channels, error)
 
     def _rated_ah(self) -> dict[int, float]:

@@ -15,6 +15,7 @@ class Devices:
     ios: Mapping[str, DigitalIo] = field(default_factory=dict)
     chambers: Mapping[str, ChamberDriver] = field(default_factory=dict)
     meters: Mapping[str, Meter] = field(default_factory=dict)
+    wires: Mapping[str, str] = field(default_factory=dict)  # those that devices share, by device
 
     def all(self) -> Mapping[str, Device]:
         """All of them."""

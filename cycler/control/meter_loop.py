@@ -10,7 +10,7 @@ import structlog
 
 from cycler.contract.capabilities import MeterKind, MeterRange
 from cycler.contract.devices import Meter
-from cycler.contract.errors import DeviceError
+from cycler.contract.errors import DeviceError, LinkError
 from cycler.contract.sweep import ChannelId
 from cycler.control.cancellation import raise_if_cancelled
 from cycler.control.rack_log import RackLog
@@ -78,7 +78,13 @@ class MeterLoop:
         """It fails. What is tried again and again is said once."""
         if not self._is_lost:
             self._is_lost = True
-            self._log.record("device.lost", device=self.device, code=AlarmCode.STALE_DATA, text=str(error))
+            self._log.record(
+                "device.lost",
+                device=self.device,
+                code=AlarmCode.STALE_DATA,
+                text=str(error),
+                by_wire=isinstance(error, LinkError),
+            )
 
     async def run(self) -> None:
         """Until cancelled, or until the device fails at a measurement again and again: that remains to be done."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.errors import DeviceError, LinkError
+from cycler.contract.sweep import ChannelId
 from cycler.control.alarms import Alarms
 from cycler.control.attempts import RestartIntensity
 from cycler.control.cancellation import cancellations, raise_if_cancelled
@@ -68,7 +69,7 @@ class RackController:
         self._rack = rack
         self._devices = devices
         self.alarms = Alarms(rack, recorder, utcnow)
-        self._log = RackLog(rack, recorder, self.alarms, utcnow)
+        self._log = RackLog(rack, recorder, self.alarms, utcnow, wires=devices.wires)
         self._clock_watch = ClockWatch(utcnow, self._log)
         self._rng = rng
         self._sweep_s = sweep_s
@@ -103,7 +104,7 @@ class RackController:
                 recorder,
                 sweep_s=sweep_s,
                 offset_s=sweep_s * place / len(devices.cyclers),
-                on_off_failed=self._upstream.off_not_confirmed,
+                on_off_failed=self._off_failed,
                 on_opened=self._opened_at_last,
             )
         for place, (device, temperatures) in enumerate(devices.temperatures.items()):
@@ -334,7 +335,12 @@ class RackController:
                 if not isinstance(error, LinkError) or (too_often and is_known and not patiently):
                     text = f"{error}; it is left alone until maintenance has checked and reset it"
                     self._log.record(
-                        "device.latched", device=loop.device, code=_lost_code(loop), text=text, severity="error"
+                        "device.latched",
+                        device=loop.device,
+                        code=_lost_code(loop),
+                        text=text,
+                        severity="error",
+                        by_wire=isinstance(error, LinkError),
                     )
                     self._is_ready(loop.device)
                     self._latched.latch(loop.device)
@@ -357,6 +363,11 @@ class RackController:
             else:
                 self._opened_at_last(loop.device)
 
+    def _off_failed(self, device: str, channels: frozenset[ChannelId], error: DeviceError) -> None:
+        if isinstance(error, LinkError):
+            self._silent.add(device)  # until it is heard again, and seen open
+        self._upstream.off_not_confirmed(device, channels, error)
+
     def _opened_at_last(self, device: str) -> None:
         self._log.record("output.opened", device=device, text="its outputs are open at last")
 
@@ -377,7 +388,13 @@ class RackController:
                 self._safeguards.chamber_fails(loop.device, str(error))
             return
         self._silent.discard(loop.device)
-        self._log.record("device.lost", device=loop.device, code=AlarmCode.STALE_DATA, text=str(error))
+        self._log.record(
+            "device.lost",
+            device=loop.device,
+            code=AlarmCode.STALE_DATA,
+            text=str(error),
+            by_wire=isinstance(error, LinkError),
+        )
         match loop:
             case DeviceLoop():
                 if isinstance(error, LinkError):
@@ -400,8 +417,8 @@ class RackController:
             self._clock_watch.look(self.watched_s)
             for loop in self._loops.values():
                 if loop.controllers and loop.patience.is_over:
-                    self._is_silent(loop, f"no reading for {loop.patience.stale_s:g} s")
-                elif loop.device in self._silent and not loop.patience.is_over:
+                    self._is_silent(loop, f"{loop.device}: no reading for {loop.patience.stale_s:g} s")
+                elif loop.device in self._silent and not (loop.patience.is_over or loop.not_open):
                     self._silent.discard(loop.device)
                     self._log.record("device.heard", device=loop.device, text=f"{loop.device} is read again")
             # Whoever is silent already, or begins to run meanwhile, becomes stale no sooner than this.
@@ -411,7 +428,7 @@ class RackController:
     def _is_silent(self, loop: DeviceLoop, text: str) -> None:
         if loop.device not in self._silent:
             self._silent.add(loop.device)
-            self._log.record("device.silent", device=loop.device, code=AlarmCode.STALE_DATA, text=text)
+            self._log.record("device.silent", device=loop.device, code=AlarmCode.STALE_DATA, text=text, by_wire=True)
         _stop_stale(loop, text)
 
     def _tripped(self, controller: ChannelController, code: AlarmCode, text: str) -> None:

@@ -19,17 +19,19 @@ from cycler.record.recorder import Recorder
 
 log = structlog.get_logger()
 
+_NOT_OPEN: Final = frozenset({AlarmCode.OFF_NOT_CONFIRMED, AlarmCode.CURRENT_WHILE_IDLE, AlarmCode.RELAY_WELDED})
+
 RETURNS: Final[Mapping[str, frozenset[AlarmCode]]] = {
     "chamber.back": frozenset({AlarmCode.CHAMBER_FAULT}),
     "chamber.door_closed": frozenset({AlarmCode.DOOR}),
     "chamber.not_kept": frozenset({AlarmCode.CHAMBER_DEVIATION}),
     "chamber.on_temperature": frozenset({AlarmCode.CHAMBER_DEVIATION}),
     "chamber.sensor_back": frozenset({AlarmCode.SENSOR_BREAK}),
-    "device.back": frozenset({AlarmCode.STALE_DATA, AlarmCode.OFF_NOT_CONFIRMED, AlarmCode.RELAY_WELDED}),
+    "device.back": frozenset({AlarmCode.STALE_DATA}) | _NOT_OPEN,
     "device.heard": frozenset({AlarmCode.STALE_DATA}),
     "interlock.cleared": frozenset(),
     "meter.back": frozenset({AlarmCode.STALE_DATA}),
-    "output.opened": frozenset({AlarmCode.STALE_DATA, AlarmCode.OFF_NOT_CONFIRMED, AlarmCode.RELAY_WELDED}),
+    "output.opened": _NOT_OPEN,
     "outputs.safe": frozenset({AlarmCode.ORDER_NOT_APPLIED}),
     "watch.over": frozenset({AlarmCode.TEMPERATURE_RISE_RATE, AlarmCode.FAST_VOLTAGE_DROP}),
 }
@@ -40,6 +42,9 @@ MOMENTARY: Final = frozenset({"clock.stepped", "soak.timed_out", "trips.alike"})
 
 TOLD_ALREADY: Final = frozenset({"contactor.opened", "trip.followed"})
 """What is done about an alarm that stands."""
+
+LOST: Final = frozenset({AlarmCode.STALE_DATA, AlarmCode.CHAMBER_FAULT})
+"""Alarms of devices that do not answer."""
 
 RACK: Final = "rack"
 
@@ -53,8 +58,18 @@ class _Begun:
 class RackLog:
     """Knows the latest run on each bay."""
 
-    def __init__(self, rack: Rack, recorder: Recorder, alarms: Alarms, utcnow: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        rack: Rack,
+        recorder: Recorder,
+        alarms: Alarms,
+        utcnow: Callable[[], datetime],
+        *,
+        wires: Mapping[str, str] | None = None,
+    ) -> None:
+        """`wires`: by device, those that devices share."""
         self._rack = rack
+        self._wires = wires or {}
         self._recorder = recorder
         self._alarms = alarms
         self._utcnow = utcnow
@@ -80,13 +95,13 @@ class RackLog:
         severity: Literal["info", "warning", "error"] = "warning",
         cause: str | None = None,
         positions: Collection[PositionId] = (),
-        root: AlarmCode | None = None,
+        by_wire: bool = False,
     ) -> None:
         """What concerns one bay belongs to its run, also when that is over already; the rest to all that go on.
 
         With an alarm's `code` it is one. `cause` is what that is about, where it is not the device, the bay, the
         position or the rack; `positions` are whom it concerns, where that does not follow from these.
-        `root`: what has brought this about, if that is an alarm of the same thing; then that one is raised.
+        `by_wire`: its wire does not answer, and that is the alarm: one for all devices that share it.
         """
         getattr(log, severity)(event, device=device, reason=text)
         own = None if bay is None else self._begun.get(bay.bay)
@@ -105,14 +120,22 @@ class RackLog:
             ),
             run_id=None if own is None else own.run.run_id,
         )
-        whom = None if bay is None else bay.bay
-        source = cause or device or (bay.bay if bay is not None else position) or RACK
+        whom: str | None = None if bay is None else bay.bay
+        source = cause or device or whom or position or RACK
+        wire = None if device is None else self._wires.get(device)
         if event in RETURNS:
-            for ended in RETURNS[event] | ({code} if isinstance(code, AlarmCode) else set()):
-                self._alarms.cleared(ended, source, for_whom=whom)
+            ended = RETURNS[event] | ({code} if isinstance(code, AlarmCode) else set())
+            for each in ended:
+                self._alarms.cleared(each, source, for_whom=whom)
+            if wire is not None and ended & LOST:
+                self._alarms.cleared(AlarmCode.STALE_DATA, wire, for_whom=device)
         elif isinstance(code, AlarmCode) and event not in TOLD_ALREADY:
+            if by_wire and wire is not None:
+                code, source, whom = AlarmCode.STALE_DATA, wire, device
+            elif by_wire and code is AlarmCode.OFF_NOT_CONFIRMED:
+                code = AlarmCode.STALE_DATA
             places = positions or self._concerned(device, bay, position)
-            self._alarms.raised(root or code, source, text, positions=places, for_whom=whom)
+            self._alarms.raised(code, source, text, positions=places, for_whom=whom)
             if event in MOMENTARY:
                 self._alarms.cleared(code, source)
 

@@ -57,7 +57,7 @@ class Upstream:
                 text=str(error),
                 bay=bay,
                 severity="error",
-                root=AlarmCode.STALE_DATA if isinstance(error, LinkError) else None,
+                by_wire=isinstance(error, LinkError),
             )
             if isinstance(error, DeviceFault):  # else only its wire may have failed
                 self._latches.latch(bay.positions, code, str(error))

@@ -1,6 +1,7 @@
 """Devices that meet on one wire: units and stations may share it, two devices cannot have one place on it."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cycler.contract.plugin import Resource
@@ -22,6 +23,17 @@ class Clash:
 
     message: str
     hint: str
+
+
+def wires_of(resources: Mapping[str, Resource]) -> dict[str, str]:
+    """The wire of each device that shares one with another, by device: `modbus-tcp://10.0.0.5:502`."""
+    on_wire: defaultdict[str, list[str]] = defaultdict(list)
+    for device, resource in resources.items():
+        if not resource.in_process:
+            port = resource.port or USUAL_PORTS.get(resource.scheme)
+            at = f"{resource.host}:{port}" if port else resource.host
+            on_wire[f"{resource.scheme}://{at}{resource.path}"].append(device)
+    return {device: wire for wire, devices in on_wire.items() if len(devices) > 1 for device in devices}
 
 
 def clash(device: str, resource: Resource, *, other: str, others: Resource) -> Clash | None:

@@ -16,6 +16,7 @@ from cycler.service.configuration import Configuration, DeviceConfiguration
 from cycler.service.joined_rack import joined_cyclers, joined_ranges
 from cycler.service.proof_record import proven_keeps
 from cycler.service.proven_cycler import ProvenCycler
+from cycler.service.shared_wires import wires_of
 
 DRIVERS = "cycler.drivers"
 WORLDS = "cycler.worlds"
@@ -128,7 +129,8 @@ def open_devices(configuration: Configuration, surroundings: Surroundings) -> De
             case "meter":
                 meters[name] = cast(Meter, device)
     joined = joined_cyclers(configuration.rack, cyclers)
-    return Devices(cyclers=joined, temperatures=temperatures, ios=ios, chambers=chambers, meters=meters)
+    wires = wires_of({config.settings.device: config.settings.resource for config in configuration.devices})
+    return Devices(cyclers=joined, temperatures=temperatures, ios=ios, chambers=chambers, meters=meters, wires=wires)
 
 
 def simulated_devices(configuration: Configuration) -> list[SimulatedDevice]:

@@ -11,6 +11,7 @@ import pytest
 from formed_tray import BEGAN_UTC, recording
 
 from cycler.control.alarms import JUDGED_ANEW_S, Alarms
+from cycler.control.rack_log import RackLog
 from cycler.model.alarm import AlarmCode
 from cycler.model.alarm_record import Alarm, AlarmRecord, TripSamples
 from cycler.model.rack import Bay, BayId, ChannelRef, Position, PositionId, Rack
@@ -75,7 +76,7 @@ def test_a_device_that_is_left_alone_stays_an_alarm() -> None:
     rack = SimRack(driver="ea_psb").load("other").load("lost", bay="B02")
     alarm = the_alarm(rack.unplug("psb-02", after_s=WRONG_S).run(TEN_MINUTES)).alarm
     assert alarm.is_active
-    assert "left alone until the next start" in alarm.text
+    assert "left alone until maintenance has checked and reset it" in alarm.text
 
 
 def test_an_interlock_is_an_alarm_for_as_long_as_it_is_active() -> None:
@@ -265,6 +266,31 @@ def test_a_safety_trip_cannot_be_shelved_and_an_unknown_alarm_not_acknowledged(t
 
     on_bench(tmp_path, happens)
     assert trail(on_record(tmp_path)[0]) == ["raise"]  # what was refused has changed nothing
+
+
+def test_devices_on_one_wire_that_fall_silent_are_one_alarm_until_the_last_is_back(tmp_path: Path) -> None:
+    wire = "modbus-rtu-tcp://10.0.0.5:502"
+    lost = (("device.lost", AlarmCode.STALE_DATA), ("off.not_confirmed", AlarmCode.OFF_NOT_CONFIRMED))
+
+    async def main() -> None:
+        async with recording(tmp_path) as recorder:
+            alarms = Alarms(RACK, recorder, utcnow)
+            wires = dict.fromkeys(["cyc-01", "tc-01", "ch-01"], wire)
+            rack_log = RackLog(RACK, recorder, alarms, utcnow, wires=wires)
+            for device in ("cyc-01", "tc-01"):
+                for event, code in lost:
+                    rack_log.record(event, device=device, code=code, text=f"{device}: no answer", by_wire=True)
+            rack_log.record("device.lost", device="ch-01", code=AlarmCode.CHAMBER_FAULT, text="silent", by_wire=True)
+            (alarm,) = alarms.standing
+            assert (alarm.code, alarm.source, alarm.positions) == (49, wire, (A1, A2, A3))
+            rack_log.record("device.lost", device="tc-01", code=AlarmCode.STALE_DATA, text="tc-01: it is broken")
+            assert [each.source for each in alarms.standing] == [wire, "tc-01"]
+            for device, event in (("cyc-01", "device.back"), ("tc-01", "device.back"), ("ch-01", "chamber.back")):
+                assert alarms.standing[0].is_active
+                rack_log.record(event, device=device, text=f"{device} answers again")
+            assert [each.state for each in alarms.standing] == ["returned", "returned"]
+
+    run_virtual(main())
 
 
 def before_a_restart(rack: Bench) -> None:
