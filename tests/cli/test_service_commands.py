@@ -36,6 +36,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("start", "B01"),
         ("abort", "B01/A1"),
         ("all-off",),
+        ("resume", "B01"),
+        ("ack", "3"),
+        ("shelve", "3", "--for", "2 h", "--reason", "its sensor is being replaced"),
+        ("unshelve", "3"),
+        ("reset", "B01", "--reason", "all cold"),
         ("load", "B01", "--tray", "T1", "--recipe", "short.yaml", "--cells", "cells.csv"),
     ],
     ids=lambda command: str(command[0]),
@@ -60,6 +65,12 @@ def test_a_rack_that_no_service_can_run_is_refused_before_it_connects(text: str,
     answer = cycler("serve")
     assert answer.exit_code == 2
     assert said in answer.err
+
+
+def test_a_time_that_is_none_is_told_before_a_service_is_asked() -> None:
+    answer = cycler("shelve", "3", "--for", "soon", "--reason", "its sensor is being replaced")
+    assert answer.exit_code == 2
+    assert "--for" in answer.err
 
 
 def test_a_recipe_with_mistakes_is_told_before_a_service_is_asked() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import socket
@@ -14,6 +15,7 @@ import pytest
 from programs import PATIENCE_S, Program, free_ports, ran, running
 
 from cycler.record.reader import Reader, RunRecord
+from cycler.service.peers import login_of
 
 pytestmark = pytest.mark.system
 
@@ -223,6 +225,8 @@ def test_when_control_is_lost_every_output_opens_in_time_and_a_restarted_one_sto
                 assert outputs.on == set()
                 await started("long", trial=False)
                 await outputs.until(ALL)
+                assert "seen open" in await cli("abort", PSB, "--reason", "enough of it")
+                await outputs.until(BT)
                 systemd.serve.send(signal.SIGTERM)
                 assert (await systemd.serve.ended(within_s=10.0))[0] == 0
                 await outputs.until(set())
@@ -235,4 +239,4 @@ def test_when_control_is_lost_every_output_opens_in_time_and_a_restarted_one_sto
         assert {outcome.ended for outcome in record.outcomes.values()} == {"stopped"}
     assert len(later) == 2
     details = {outcome.detail for record in later for outcome in record.outcomes.values()}
-    assert details == {"the service was stopped"}
+    assert details == {"aborted by " + login_of(os.getuid()) + ": enough of it", "the service was stopped"}
