@@ -194,6 +194,18 @@ def test_the_press_is_closed_at_the_start_and_opened_only_without_current() -> N
     assert seen[3][0] and len(opened) == 2
 
 
+def test_nothing_is_pressed_while_a_device_of_the_bay_does_not_tell_its_current() -> None:
+    def missing_one() -> SimRack:
+        rack = SimRack(press=True).load("missing", device="cyc-01").load("other", device="cyc-02")
+        return rack.spoil("missing", "missing")
+
+    (told, *_) = missing_one().run(contact(), rest(minutes=1)).happened("contact.pressed")
+    pressed_s = (told.utc - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds()
+    run = missing_one().unplug("cyc-02", after_s=pressed_s - 5.0).run(contact(), rest(minutes=1))
+    assert codes(run) == {"missing": "ABSENT", "other": "TRIP_49"}
+    assert pressed(run) == []
+
+
 def test_nothing_is_pressed_while_an_output_of_the_bay_is_on() -> None:
     def missing_one() -> SimRack:
         return bay("good", "missing", press=True).spoil("missing", "missing").leave_empty("gap")

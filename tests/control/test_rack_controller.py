@@ -365,3 +365,46 @@ def test_what_starts_after_an_interlock_is_healthy_again(tmp_path: Path, action:
     for outcome in story.outcomes.values():
         assert outcome.ended == ("completed" if starts else "not-started")
         assert starts or "latched until it is reset at the rack" in outcome.detail
+
+
+class Welded(Wrapped):
+    """Says that its relay is open, and its readings show a current."""
+
+    async def read(self) -> Sequence[Sweep]:
+        sweeps: Sequence[Sweep] = await self.good.read()
+        if not self.memory.get("welded"):
+            return sweeps
+        return [replace(sweep, current_a=[2.5 if r == "off" else a for a, r in _pairs(sweep)]) for sweep in sweeps]
+
+
+def _pairs(sweep: Sweep) -> list[tuple[float, str]]:
+    return list(zip(sweep.current_a, sweep.regulation, strict=True))
+
+
+@pytest.mark.parametrize("opens", [True, False], ids=["the-contactor-opens", "the-contactor-is-welded-too"])
+def test_a_current_after_a_confirmed_off_goes_upstream_and_locks_the_bay(tmp_path: Path, opens: bool) -> None:
+    memory: dict[str, Any] = {}
+    person = {"person": "Bo", "reason": "new relay"}
+
+    async def test(shop: Shop) -> None:
+        first = await shop.start()
+        await asyncio.sleep(10.0)
+        memory["welded"] = True
+        shop.rack.stop([PositionId("B01/A1")], "abort", "a person said so")
+        await asyncio.sleep(2.5)
+        memory["welded"] = not opens
+        await shop.finished(first, within_s=90.0)
+        await asyncio.sleep(5.0)
+        await shop.finished(await shop.start(), within_s=90.0)
+        refused = shop.rack.reset("B01", **person)
+        assert (refused is None) is opens
+        assert opens or "not seen open and without a current" in str(refused)
+        await shop.finished(await shop.start(), within_s=90.0)
+
+    first, locked, after = at_work(tmp_path, test, authors={"psb-01": lambda driver: Welded(driver, memory)})
+    escalated = [(each.event, each.code) for each in first.events if each.code in {"25", "45"}]
+    assert escalated[0] == ("off.not_confirmed", "25")
+    assert (("off.no_way_left", "45") in escalated) is not opens
+    assert any(each.event == "contactor.opened" for each in first.events)
+    assert {each.ended for each in locked.outcomes.values()} == {"not-started"}
+    assert ({each.ended for each in after.outcomes.values()} == {"completed"}) is opens

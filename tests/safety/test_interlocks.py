@@ -46,6 +46,12 @@ def test_samples_and_time_confirm_a_change(readings: Readings, expected: list[tu
     assert changes(*readings) == expected
 
 
+def test_a_rack_may_ask_for_more_time() -> None:
+    watch = InputWatch(debounce_s=1.0)
+    assert not watch.take(0.0, active=False)
+    assert [watch.take(at_s, active=True) for at_s in (1.0, 1.5, 1.9, 2.0)] == [False, False, False, True]
+
+
 def test_an_input_is_healthy_only_while_it_is_read_and_says_so() -> None:
     watch = InputWatch()
     assert not watch.is_healthy

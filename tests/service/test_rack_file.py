@@ -6,7 +6,7 @@ import pytest
 
 from cycler.contract.plugin import Resource
 from cycler.model.alarm import AlarmCode
-from cycler.model.rack import ChannelRef, PositionId
+from cycler.model.rack import ChannelRef, CommonCause, PositionId, ResetInput
 from cycler.recipe.problems import InvalidFile, Problem
 from cycler.service.configuration import Configuration
 from cycler.service.rack_file import load_configuration
@@ -392,3 +392,38 @@ def test_a_resource_is_taken_apart() -> None:
     resource = Resource.parse("modbus-tcp://127.0.0.1:1502?unit=1&scpi=5101")
     assert (resource.scheme, resource.host, resource.port) == ("modbus-tcp", "127.0.0.1", 1502)
     assert resource.query == {"unit": "1", "scpi": "5101"}
+
+
+def test_what_follows_a_trip_has_defaults_that_a_rack_may_narrow(tmp_path: Path) -> None:
+    usual = loaded(tmp_path, rack()).rack
+    assert (usual.reset, usual.watch_s, usual.common_cause) == (None, 3600.0, CommonCause(trips=3, within_s=60.0))
+    more = (
+        "reset: {input: io-01/DI1, active: high}\npost_trip_watch: 2 h\ncommon_cause: {trips: 5, within: 10 min}\n"
+        f"interlocks: [{{{INTERLOCK}, scope: rack, action: off, debounce: 0.5 s}}]\n"
+    )
+    asked = loaded(tmp_path, rack(more=more)).rack
+    assert asked.reset == ResetInput(input=ChannelRef(device="io-01", channel="DI1"), active="high")
+    assert (asked.watch_s, asked.common_cause) == (7200.0, CommonCause(trips=5, within_s=600.0))
+    assert asked.interlocks[0].debounce_s == 0.5
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("post_trip_watch: 30 min\n", "post_trip_watch: 30 min is shorter than 1 h"),
+        ("common_cause: {trips: 1}\n", "trips: 1 is not between 2 and 1024"),
+        ("common_cause: {within: 2 h}\n", "within: 2 h is not above 0 and at most 1 h"),
+        ("reset: {input: io-01/DO0, active: low}\n", "input: io-01 has no input DO0"),
+        ("reset: {input: io-01/DI1}\n", "`reset` needs `active`"),
+        (
+            f"reset: {{input: io-01/DI0, active: low}}\ninterlocks: [{{{INTERLOCK}, scope: rack, action: off}}]\n",
+            "io-01/DI0 is the input of the interlock lid",
+        ),
+        (
+            f"interlocks: [{{{INTERLOCK}, scope: rack, action: off, debounce: 1 min}}]\n",
+            "debounce: 1 min is not 0 s to 5 s",
+        ),
+    ],
+)
+def test_what_would_weaken_what_follows_a_trip_is_refused(tmp_path: Path, more: str, message: str) -> None:
+    assert problem(tmp_path, rack(more=more)).message == message
