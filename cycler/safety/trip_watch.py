@@ -10,6 +10,7 @@ from typing import Final
 
 WARMER_K: Final = 2.0  # above the lowest temperature …
 WARMING_S: Final = 1800.0  # … of so long
+LAG_K: Final = 15.0  # instead, as long as what was made inside before the trip still comes to the surface
 RELAXED_S: Final = 600.0  # from then on the voltage is to stay …
 FALL_V: Final = 0.05  # … within this
 CONFIRMED_BY: Final = 3  # readings in a row
@@ -63,9 +64,12 @@ class CellWatch:
             while self._lowest and self._lowest[-1][1] >= temperature_degc:
                 self._lowest.pop()
             self._lowest.append((now_s, temperature_degc))
-        while self._lowest and now_s - self._lowest[0][0] > WARMING_S:
+        relaxed_s = self._began_s + RELAXED_S
+        oldest_s = max(now_s - WARMING_S, relaxed_s if now_s >= relaxed_s else self._began_s)
+        while self._lowest and self._lowest[0][0] < oldest_s:
             self._lowest.popleft()
-        is_warmer = bool(self._lowest) and temperature_degc - self._lowest[0][1] > WARMER_K
+        may_rise_k = WARMER_K if now_s >= relaxed_s else LAG_K
+        is_warmer = bool(self._lowest) and temperature_degc - self._lowest[0][1] > may_rise_k
         self._warmer = self._warmer + 1 if is_warmer else 0
         if isnan(self._relaxed_v) and now_s - self._began_s >= RELAXED_S:
             self._relaxed_v = voltage_v

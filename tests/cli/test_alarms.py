@@ -17,7 +17,7 @@ from sims.testing.wired import utcnow
 WORLD = """\
 seed: 3
 defects:
-  - {at: S01/2, defect: extra-heat, power: 45 W, from: 10 s}
+  - {at: S01/2, defect: extra-heat, power: 45 W, from: 10 s, for: 36 s}
 faults:
   - {device: chamber, fault: door-open, from: 5 s, for: 60 s}
 """
@@ -73,7 +73,7 @@ def test_the_files_of_a_run_have_its_alarms_and_the_readings_before_its_trips(ou
 
 def test_the_report_tells_of_them_in_words(out: Path) -> None:
     report = (out / "report.html").read_text()
-    section = report[report.index("<h2>Alarms</h2>") : report.index("<h2>Spread of the lot</h2>")]
+    section = report.split("<h2>Alarms</h2>")[1].split("<h2>")[0]
     assert section.index("9 cell over-temperature") < section.index("57 door open")
     assert "S01/2 (sim-0002)" in section
     assert "Keep away and watch the bay for an hour" in section

@@ -82,6 +82,7 @@ def at_work(
                 Surroundings(utcnow=world.utcnow, world=world),
                 store=store,
                 run_blocking=world.run_blocking,
+                commit=world.run_blocking,
                 rng=random.Random(1),
                 commit_every_s=60.0,
             ) as running:

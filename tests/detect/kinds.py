@@ -30,7 +30,6 @@ class Planted:
 
 PLANTED: Final[Mapping[int, Planted]] = {
     2: Planted(defect="missing"),
-    3: Planted(defect="hard-short", from_h=6),  # it heats its neighbours, who are not there by then
     4: Planted(defect="reversed"),
     6: Planted(defect="open-sense"),
     8: Planted(defect="drifting-sense"),
