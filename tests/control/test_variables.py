@@ -83,7 +83,9 @@ def test_conditions_take_variables_and_the_set_itself_may_lead_on() -> None:
 
 
 def test_a_stop_without_a_verdict_ends_the_recipe_normally() -> None:
-    bench = bench_of("rest: {time: 5 s}", "stop: {}", "rest: {time: 1 h}").run()
+    bench = bench_of(
+        "rest: {time: 5 s, until: [voltage > 4.15 V -> goto full]}", "stop: {}", "rest: {id: full, time: 1 h}"
+    ).run()
     assert (bench.over.end, bench.over.code, bench.over.verdict) == ("completed", None, None)
     assert len(bench.results) == 2
 
