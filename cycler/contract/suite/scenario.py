@@ -15,6 +15,9 @@ D = TypeVar("D", bound=Device)
 
 POLL_S = 0.25
 LOOK_S = 0.05
+CLOSE_LOOKS_S = 10.0
+"""How long a silent host's device is looked at so often: whatever it does because of the silence begins by then."""
+SLOW_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +164,10 @@ async def live(driver: CyclerDriver, for_s: float, look: Callable[[], None] = la
 
 async def pass_silently(for_s: float, look: Callable[[], None]) -> None:
     """Time passes without a host, and the truth is looked at all the while."""
-    end_s = asyncio.get_running_loop().time() + for_s
-    while asyncio.get_running_loop().time() < end_s:
-        await asyncio.sleep(LOOK_S)
+    loop = asyncio.get_running_loop()
+    begin_s = loop.time()
+    while (passed_s := loop.time() - begin_s) < for_s:
+        await asyncio.sleep(LOOK_S if passed_s < CLOSE_LOOKS_S else SLOW_LOOK_S)
         look()
 
 

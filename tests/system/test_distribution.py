@@ -14,7 +14,7 @@ from build import ProjectBuilder
 from pyproject_hooks import quiet_subprocess_runner
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.system,
     pytest.mark.filterwarnings("ignore:Editable installation"),  # setuptools' own advice on every one of them
 ]
 
