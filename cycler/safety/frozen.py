@@ -73,7 +73,12 @@ def sensor_is_frozen(neighbours_moved_k: Sequence[float], *, accuracy_k: float) 
     """Of a sensor that has shown one value all the time in which its neighbours, in the same step, have moved so."""
     if len(neighbours_moved_k) < NEIGHBOURS_MIN:
         return False
-    return abs(median(neighbours_moved_k)) >= max(NEIGHBOURS_MOVED_K, 2 * accuracy_k)
+    return abs(median(neighbours_moved_k)) >= moved_k_min(accuracy_k)
+
+
+def moved_k_min(accuracy_k: float) -> float:
+    """As far as its neighbours have to move before a sensor that stands still is frozen."""
+    return max(NEIGHBOURS_MOVED_K, 2 * accuracy_k)
 
 
 def module_is_frozen(shown_degc: Sequence[float], *, still_s: float) -> bool:
