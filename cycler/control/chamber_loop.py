@@ -12,6 +12,8 @@ from cycler.control.rack_log import RackLog
 from cycler.control.reservations import Reservations
 from cycler.model.alarm import AlarmCode
 from cycler.recipe.plan import ChamberRule
+from cycler.record.memory import Memory
+from cycler.record.recorder import Recorder
 
 MOVED_K = 0.5  # a set value that is read back so far from ours was not rounded, but changed
 
@@ -20,7 +22,7 @@ class ChamberLoop:
     """However this ends, the chamber keeps its set value: what ages in it goes on, with control or without.
 
     Unless a cell in it has become too hot, or there is a fire: it is made safe then, and set again only once everybody
-    who asked for that has taken it back.
+    who asked for that has taken it back, also after a restart.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class ChamberLoop:
         device: str,
         driver: ChamberDriver,
         rack_log: RackLog,
+        recorder: Recorder,
         *,
         sweep_s: float,
         offset_s: float,
@@ -45,7 +48,8 @@ class ChamberLoop:
         self._wanted: ChamberRule | None = None
         self._is_set = False
         self._is_lost = False
-        self._secured_for: set[str] = set()  # who wants it safe
+        self._memory: Memory[list[str]] = Memory(recorder, "chamber", list[str])
+        self._secured_for = set(self._memory.get(device, ()))  # who wants it safe
         self._is_safe = False  # and it has confirmed that
 
     def make_safe(self, asker: str) -> None:
@@ -54,12 +58,14 @@ class ChamberLoop:
             self._is_safe = False
             self._beat.wake()
         self._secured_for.add(asker)
+        self._memory.keep(self.device, sorted(self._secured_for))
         self._is_set = False
 
     def let_go_on(self, asker: str) -> None:
         """The asker does not want it safe any more: set again once nobody does. Idempotent."""
         if asker in self._secured_for:
             self._secured_for.remove(asker)
+            self._memory.keep(self.device, sorted(self._secured_for))
             if not self._secured_for:
                 self._log.record("chamber.released", device=self.device, text=f"{self.device} may be set again")
                 self._beat.wake()

@@ -54,6 +54,7 @@ class Chambers:
                 device,
                 driver,
                 rack_log,
+                recorder,
                 sweep_s=CHAMBER_SWEEP_S,
                 offset_s=CHAMBER_SWEEP_S * place / len(drivers),
                 on_reading=self._take_air,

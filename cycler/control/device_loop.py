@@ -145,6 +145,10 @@ class DeviceLoop:
         finally:
             await self._open_all()
 
+    def distrust(self, channels: frozenset[ChannelId]) -> None:
+        """Nothing is known of it, and nobody will ask: these outputs may be on."""
+        self.unopened = channels
+
     async def open_at_last(self) -> None:
         """Once more for a device that has been given up: nothing but to open what may still be on."""
         await self.driver.connect()

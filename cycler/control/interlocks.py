@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from cycler.control.channel_controller import ChannelController
 from cycler.control.rack_log import RackLog
 from cycler.model.rack import Bay, Interlock, PositionId, Rack
+from cycler.record.memory import Memory
+from cycler.record.recorder import Recorder
 from cycler.safety.consequences import Consequences, after_interlock
 from cycler.safety.interlocks import InputWatch
 
@@ -37,13 +39,14 @@ class _Watched:
 
 
 class Interlocks:
-    """All of a rack's."""
+    """All of a rack's. That one is latched outlives the process, and so does its release."""
 
     def __init__(
         self,
         rack: Rack,
         controllers: Mapping[PositionId, ChannelController],
         rack_log: RackLog,
+        recorder: Recorder,
         *,
         carry_out: Callable[[Consequences, str], None],
     ) -> None:
@@ -51,6 +54,7 @@ class Interlocks:
         self._controllers = controllers
         self._log = rack_log
         self._carry_out = carry_out
+        self._latched: Memory[str] = Memory(recorder, "interlock", str)
         self._by_name: dict[str, _Watched] = {}
         self._by_device: defaultdict[str, list[_Watched]] = defaultdict(list)
         self._by_position: defaultdict[PositionId, list[_Watched]] = defaultdict(list)
@@ -60,6 +64,7 @@ class Interlocks:
             bays = [bay for bay in rack.bays.values() if places.intersection(bay.positions)]
             own = bays[0] if len(bays) == 1 else None
             watched = _Watched(interlock, own, follows, places, InputWatch(interlock.debounce_s))
+            watched.latched = interlock.interlock in self._latched
             self._by_name[interlock.interlock] = watched
             self._by_device[interlock.input.device].append(watched)
             for position in places:
@@ -116,6 +121,7 @@ class Interlocks:
         """Whoever calls this has seen to it that a person may do so."""
         for name in names:
             self._by_name[name].latched = False
+            self._latched.forget(name)
 
     def _changed(self, watched: _Watched) -> None:
         interlock = watched.interlock
@@ -124,8 +130,10 @@ class Interlocks:
             text = f"the interlock {interlock.interlock} is healthy again{stays}"
             self._record("interlock.cleared", watched, text)
             return
-        watched.latched = watched.latched or interlock.action == "off-latched"
         text = _active(interlock)
+        if interlock.action == "off-latched":
+            watched.latched = True
+            self._latched.keep(interlock.interlock, text)
         struck = [controller.position for controller in self._struck(watched.follows)]
         # First the alarm: when the runs are over, nothing that concerns more than one bay is recorded with them.
         self._record("interlock.tripped", watched, f"{text}: {interlock.action}, {', '.join(struck) or 'no cell'}")

@@ -2,19 +2,36 @@
 
 import asyncio
 from collections.abc import Collection
+from typing import NamedTuple
+
+from cycler.record.memory import Memory
+from cycler.record.recorder import Recorder
+
+
+class Failure(NamedTuple):
+    """Why a device is left alone. `by_wire`: only its wire may have failed."""
+
+    text: str
+    by_wire: bool
 
 
 class LatchedDevices:
-    """Whoever runs a device waits here once it is latched."""
+    """Whoever runs a device waits here once it is latched. That outlives the process."""
 
-    def __init__(self, devices: Collection[str]) -> None:
+    def __init__(self, devices: Collection[str], recorder: Recorder) -> None:
         """`devices`: all of the rack."""
         self._known = devices
-        self._checked: dict[str, asyncio.Event] = {}
+        self._failures: Memory[Failure] = Memory(recorder, "device", Failure)
+        self._checked = {device: asyncio.Event() for device in self._failures}
 
-    def latch(self, device: str) -> None:
+    def latch(self, device: str, failure: Failure) -> None:
         """From now on."""
+        self._failures.keep(device, failure)
         self._checked[device] = asyncio.Event()
+
+    def failure(self, device: str) -> Failure | None:
+        """Why it is latched; None where it is not."""
+        return self._failures.get(device)
 
     def is_checked(self, device: str) -> bool:
         """It may be tried again."""
@@ -28,6 +45,7 @@ class LatchedDevices:
     def check_again(self, device: str) -> str | None:
         """Maintenance has been there: try it again. Why not, or None."""
         if device in self._checked:
+            self._failures.forget(device)
             self._checked[device].set()
             return None
         return f"{device} is not latched" if device in self._known else f"there is no {device} to reset"

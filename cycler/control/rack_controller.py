@@ -9,16 +9,14 @@ from cycler.contract.capabilities import Capabilities
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.contract.sweep import ChannelId
 from cycler.control.alarms import Alarms
-from cycler.control.attempts import RestartIntensity
-from cycler.control.cancellation import cancellations, raise_if_cancelled
 from cycler.control.chamber_loop import ChamberLoop
 from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController
 from cycler.control.clock_watch import ClockWatch
+from cycler.control.containment import AnyLoop, Containment, Patient
 from cycler.control.device_loop import DeviceLoop
 from cycler.control.devices import Devices
 from cycler.control.io_loop import IoLoop
-from cycler.control.latched_devices import LatchedDevices
 from cycler.control.latches import Latches
 from cycler.control.meter_loop import MeterLoop
 from cycler.control.metering import Metering
@@ -39,10 +37,6 @@ from cycler.model.results import CellOutcome, StopReason
 from cycler.model.run import Run
 from cycler.recipe.plan import Plan
 from cycler.record.recorder import Recorder
-
-AnyLoop = DeviceLoop | TemperatureLoop | IoLoop | ChamberLoop | MeterLoop
-Patient = ChamberLoop | MeterLoop
-"""Their silence endangers nobody, and much waits for their return."""
 
 SWEEP_S = 1.0
 TEMPERATURE_SWEEP_S = 2.0
@@ -71,7 +65,6 @@ class RackController:
         self.alarms = Alarms(rack, recorder, utcnow)
         self._log = RackLog(rack, recorder, self.alarms, utcnow, wires=devices.wires)
         self._clock_watch = ClockWatch(utcnow, self._log)
-        self._rng = rng
         self._sweep_s = sweep_s
         self._outputs_ended = asyncio.Event()
         self._loops: dict[str, DeviceLoop] = {}
@@ -80,20 +73,29 @@ class RackController:
         self._ios: dict[str, IoLoop] = {}
         self._controllers: dict[PositionId, ChannelController] = {}
         self._chambers = Chambers(rack, devices.chambers, recorder, self._log, post=self._post)
-        self._latched = LatchedDevices(devices.all())
-        latches = Latches()
+        self._containment = Containment(
+            devices.all(),
+            recorder,
+            self._log,
+            rng,
+            wired=self._wired,
+            on_lost=self._lost,
+            on_opened=self._opened_at_last,
+        )
+        latches = Latches(recorder)
         self._upstream = Upstream(rack, self._loops, self._ios, self._log, latches, stop_bay=self._stop_bay)
         self._changed = asyncio.Event()
         self._safeguards = Safeguards(
             rack,
             self._controllers,
             self._log,
+            recorder,
             loops=self._loops,
             chambers=self._chambers.loops,
             latches=latches,
             post=self._post,
             cut_off=self._upstream.cut_off,
-            check_again=self._latched.check_again,
+            check_again=self._containment.latched.check_again,
             on_change=self._changed.set,
         )
         self._presses = Presses(self._ios, unproven=self._safeguards.press_stays_closed)
@@ -133,11 +135,6 @@ class RackController:
             on_alarm=lambda code, at, text: self.alarms.raised(code, at, text, positions=[at]),
         )
         self._outputs = {name: self._outputs_of(bay) for name, bay in rack.bays.items() if bay.outputs}
-        self._pending = set(devices.all())
-        self._all_ready = asyncio.Event()
-        self._untried = set(devices.all())
-        self._all_tried = asyncio.Event()
-        self._troubles: dict[str, str] = {}
         self._silent: set[str] = set()  # cyclers whose reading is waited for, for too long already
         self.watched_s = 0.0  # by the loop's clock: when last it was seen to that nothing runs on without readings
         self._starter = RunStarter(
@@ -153,7 +150,7 @@ class RackController:
             recorder=recorder,
             rack_log=self._log,
             utcnow=utcnow,
-            pending=self._pending,
+            pending=self._containment.pending,
             controllers=self._controllers,
             holds_answered_by=holds_answered_by,
             on_closed=self._changed.set,
@@ -176,7 +173,9 @@ class RackController:
                     *self._meters.values(),
                 ]
                 for loop in others:
-                    self._tasks[loop.device] = around.create_task(self._contain(loop), name=f"device {loop.device}")
+                    self._tasks[loop.device] = around.create_task(
+                        self._containment.run(loop), name=f"device {loop.device}"
+                    )
                 around.create_task(self._upstream.run(), name="upstream")
                 around.create_task(self._presses.run(), name="presses")
                 around.create_task(self._safeguards.watches.run(), name="watches")
@@ -184,11 +183,11 @@ class RackController:
                     around.create_task(outputs.run(), name=f"outputs of {name}")
                 around.create_task(self._chambers.run(), name="chambers")
                 around.create_task(self._metering.run(), name="metering")
-                around.create_task(self.alarms.run(self._all_tried), name="alarms")
+                around.create_task(self.alarms.run(self._containment.all_tried), name="alarms")
                 try:
                     async with asyncio.TaskGroup() as cyclers:
                         for cycler in self._loops.values():
-                            task = cyclers.create_task(self._contain(cycler), name=f"device {cycler.device}")
+                            task = cyclers.create_task(self._containment.run(cycler), name=f"device {cycler.device}")
                             self._tasks[cycler.device] = task
                         cyclers.create_task(self._watch_for_silence(), name="silence")
                 finally:
@@ -199,7 +198,7 @@ class RackController:
 
     async def ready(self) -> None:
         """Every device has either answered or been latched."""
-        await self._all_ready.wait()
+        await self._containment.all_ready.wait()
 
     def outcome(self, position: PositionId) -> CellOutcome | None:
         """Of the latest run there; None as long as it goes on."""
@@ -208,12 +207,12 @@ class RackController:
 
     async def tried(self) -> None:
         """Every device has either answered, or not answered, at least once."""
-        await self._all_tried.wait()
+        await self._containment.all_tried.wait()
 
     @property
     def troubles(self) -> Mapping[str, str]:
         """The devices that nobody hears at present, and why."""
-        return self._troubles
+        return self._containment.troubles
 
     @property
     def unwatched(self) -> Sequence[str]:
@@ -226,6 +225,10 @@ class RackController:
             for loop in self._loops.values()
             if loop.patience.is_over and any(each.machine.over is None for each in loop.controllers)
         ]
+
+    def refusal(self, position: PositionId) -> str | None:
+        """What a trip or an interlock says against a start at this position now; None where nothing does."""
+        return self._safeguards.refusal(position)
 
     def capabilities(self, position: PositionId) -> Capabilities | None:
         """Of the position's channel; None as long as its device has not answered."""
@@ -295,73 +298,7 @@ class RackController:
         """A person lets these cells go on from a recipe's `hold`; which of them have waited for that."""
         return [name for together in self._starter.bays.values() for name in together.answer(positions, text)]
 
-    # Devices that fail alone.
-
-    async def _contain(self, loop: AnyLoop) -> None:
-        """For as long as the rack runs: what is latched is tried again once maintenance has checked it."""
-        while True:
-            await self._until_latched(loop)
-            await self._latched.checked(loop.device)
-
-    async def _until_latched(self, loop: AnyLoop) -> None:
-        """Let one device fail alone, and try again, until it has failed too often.
-
-        What has never answered is tried for as long as it takes: it may not have been switched on yet.
-        """
-        intensity = RestartIntensity(self._rng)
-        clock = asyncio.get_running_loop().time
-        is_known = False
-        while True:
-            try:
-                await loop.prepare()
-                is_known = True
-                was_away = self._troubles.pop(loop.device, None) is not None
-                if was_away and not isinstance(loop, Patient):
-                    self._log.record("device.back", device=loop.device, text=f"{loop.device} answers again")
-                self._is_tried(loop.device)
-                self._is_ready(loop.device)
-                await loop.run()
-            except DeviceError as error:
-                patiently = isinstance(loop, Patient)
-                stopped_cells = isinstance(loop, DeviceLoop) and bool(loop.controllers)
-                if is_known or patiently or loop.device not in self._troubles:
-                    self._lost(loop, error)
-                self._troubles[loop.device] = str(error)
-                self._is_tried(loop.device)
-                too_often = intensity.lost(clock(), stopped_cells=stopped_cells)
-                if patiently or too_often:
-                    self._is_ready(loop.device)
-                # What is no matter of the wire does not go away by itself: a person has to come.
-                if not isinstance(error, LinkError) or (too_often and is_known and not patiently):
-                    text = f"{error}; it is left alone until maintenance has checked and reset it"
-                    self._log.record(
-                        "device.latched",
-                        device=loop.device,
-                        code=_lost_code(loop),
-                        text=text,
-                        severity="error",
-                        by_wire=isinstance(error, LinkError),
-                    )
-                    self._is_ready(loop.device)
-                    self._latched.latch(loop.device)
-                    if isinstance(loop, MeterLoop):
-                        loop.give_up(str(error))
-                    break
-                await intensity.back_off()
-        if isinstance(loop, DeviceLoop):
-            await self._open_latched(loop, intensity)
-
-    async def _open_latched(self, loop: DeviceLoop, intensity: RestartIntensity) -> None:
-        """What may be on of a device that nobody runs cells on any more, and that no contactor cuts off."""
-        known = cancellations()
-        while loop.unopened and not self._latched.is_checked(loop.device):
-            await intensity.back_off()
-            try:
-                await loop.open_at_last()
-            except DeviceError:  # the alarm that it is not confirmed stands
-                raise_if_cancelled(known=known)
-            else:
-                self._opened_at_last(loop.device)
+    # Devices that fail.
 
     def _off_failed(self, device: str, channels: frozenset[ChannelId], error: DeviceError) -> None:
         if isinstance(error, LinkError):
@@ -370,16 +307,6 @@ class RackController:
 
     def _opened_at_last(self, device: str) -> None:
         self._log.record("output.opened", device=device, text="its outputs are open at last")
-
-    def _is_tried(self, device: str) -> None:
-        self._untried.discard(device)
-        if not self._untried:
-            self._all_tried.set()
-
-    def _is_ready(self, device: str) -> None:
-        self._pending.discard(device)
-        if not self._pending:
-            self._all_ready.set()
 
     def _lost(self, loop: AnyLoop, error: DeviceError) -> None:
         if isinstance(loop, Patient):
@@ -476,6 +403,10 @@ class RackController:
     def _loop_of(self, position: PositionId) -> DeviceLoop:
         return self._loops[self._position(position).channels[0].device]
 
+    def _wired(self, device: str) -> frozenset[ChannelId]:
+        refs = [ref for bay in self._rack.bays.values() for each in bay.positions.values() for ref in each.channels]
+        return frozenset(ChannelId(ref.channel) for ref in refs if ref.device == device)
+
     def _position(self, name: PositionId) -> Position:
         for bay in self._rack.bays.values():
             if name in bay.positions:
@@ -485,7 +416,3 @@ class RackController:
 
 def _stop_stale(loop: DeviceLoop, text: str) -> None:
     loop.stop_all("stale", text, end="tripped", code=f"TRIP_{AlarmCode.STALE_DATA.value}")
-
-
-def _lost_code(loop: AnyLoop) -> AlarmCode:
-    return AlarmCode.CHAMBER_FAULT if isinstance(loop, ChamberLoop) else AlarmCode.STALE_DATA

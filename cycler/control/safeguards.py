@@ -16,6 +16,7 @@ from cycler.control.trip_watch import TripWatches
 from cycler.control.zero_current import current_possible
 from cycler.model.alarm import AlarmCode
 from cycler.model.rack import Bay, BayId, PositionId, Rack
+from cycler.record.recorder import Recorder
 
 
 class Safeguards:
@@ -26,6 +27,7 @@ class Safeguards:
         rack: Rack,
         controllers: Mapping[PositionId, ChannelController],
         rack_log: RackLog,
+        recorder: Recorder,
         *,
         loops: Mapping[str, DeviceLoop],
         chambers: Mapping[str, ChamberLoop],
@@ -44,7 +46,9 @@ class Safeguards:
         self._latches = latches
         self._on_change = on_change
         self._key = ResetKey(rack.reset)
-        self.watches = TripWatches(rack, controllers, rack_log, loop_of=self._loop_of, on_over=self._watch_is_over)
+        self.watches = TripWatches(
+            rack, controllers, rack_log, recorder, loop_of=self._loop_of, on_over=self._watch_is_over
+        )
         self._response = TripResponse(
             rack,
             controllers,
@@ -55,7 +59,7 @@ class Safeguards:
             post=post,
             cut_off=cut_off,
         )
-        self.interlocks = Interlocks(rack, controllers, rack_log, carry_out=self._response.carry_out)
+        self.interlocks = Interlocks(rack, controllers, rack_log, recorder, carry_out=self._response.carry_out)
         self._resets = Resets(
             rack,
             rack_log,

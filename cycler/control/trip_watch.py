@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import ceil, nan
+from typing import NamedTuple
 
 from cycler.control.channel_controller import ChannelController
 from cycler.control.device_loop import DeviceLoop
@@ -11,9 +12,19 @@ from cycler.control.rack_log import RackLog
 from cycler.model.alarm import AlarmCode
 from cycler.model.cell_type import CellType
 from cycler.model.rack import Bay, BayId, PositionId, Rack
+from cycler.record.memory import Memory
+from cycler.record.recorder import Recorder
 from cycler.safety.trip_watch import CellWatch
 
 LOOK_S = 10.0
+
+
+class _Kept(NamedTuple):
+    """What a restart must know of a watch. The time without control does not count: nobody has watched."""
+
+    why: str
+    left_s: float
+    cells: tuple[PositionId, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +32,7 @@ class _Watched:
     bay: Bay
     why: str
     until_s: float
+    places: tuple[PositionId, ...]  # where a cell stands
     cells: dict[ChannelController, CellWatch] = field(default_factory=dict)  # whose run is over
     began_s: dict[ChannelController, float] = field(default_factory=dict)
     told: set[tuple[PositionId, AlarmCode]] = field(default_factory=set)
@@ -28,13 +40,15 @@ class _Watched:
 
 
 class TripWatches:
-    """Of all bays. Its readings belong to the runs whose cells stand there."""
+    """Of all bays. Its readings belong to the runs whose cells stand there. What is left of a watch outlives the
+    process: it goes on when control is back, and the time without control does not count."""
 
     def __init__(
         self,
         rack: Rack,
         controllers: Mapping[PositionId, ChannelController],
         rack_log: RackLog,
+        recorder: Recorder,
         *,
         loop_of: Callable[[PositionId], DeviceLoop],
         on_over: Callable[[Bay], None],
@@ -45,14 +59,24 @@ class TripWatches:
         self._log = rack_log
         self._loop_of = loop_of
         self._on_over = on_over
-        self._watched: dict[BayId, _Watched] = {}
+        self._memory: Memory[_Kept] = Memory(recorder, "watch", _Kept)
+        now_s = asyncio.get_running_loop().time()
+        self._watched = {
+            bay: _Watched(rack.bays[bay], kept.why, now_s + kept.left_s, kept.cells)
+            for bay, kept in ((BayId(name), kept) for name, kept in self._memory.items())
+            if bay in rack.bays
+        }
         self._begun = asyncio.Event()
+        if self._watched:
+            self._begun.set()
 
     def begin(self, bay: Bay, why: str) -> None:
         """From now on, or once more for the whole time."""
         until_s = asyncio.get_running_loop().time() + self._rack.watch_s
-        watched = self._watched.setdefault(bay.bay, _Watched(bay, why, until_s))
-        watched.until_s, watched.is_doubted = until_s, False
+        places = tuple(each.position for each in self._standing(bay))
+        watched = self._watched.setdefault(bay.bay, _Watched(bay, why, until_s, places))
+        watched.until_s, watched.places, watched.is_doubted = until_s, places, False
+        self._keep(watched)
         self._begun.set()
 
     def is_on(self, bay: BayId) -> bool:
@@ -114,6 +138,7 @@ class TripWatches:
             controller.record_watched(now_s, now_s - watched.began_s[controller], voltage_v, current_a)
         self._tell(watched, "watch.warming", AlarmCode.TEMPERATURE_RISE_RATE, lambda cell: cell.warms)
         self._tell(watched, "watch.voltage_falling", AlarmCode.FAST_VOLTAGE_DROP, lambda cell: cell.falls)
+        self._keep(watched)
         if now_s < watched.until_s:
             return
         doubts = list(self._doubts(watched))
@@ -137,11 +162,18 @@ class TripWatches:
             )
 
     def _doubts(self, watched: _Watched) -> Iterator[str]:
+        for position in watched.places:
+            if position not in self._controllers:
+                yield f"{position}: it is not read"
         for controller in self._standing(watched.bay):
             cell = watched.cells.get(controller)
             doubt = "its run goes on" if cell is None else cell.doubt
             if doubt is not None:
                 yield f"{controller.position}: {doubt}"
+
+    def _keep(self, watched: _Watched) -> None:
+        left_s = max(watched.until_s - asyncio.get_running_loop().time(), 0.0)
+        self._memory.keep(watched.bay.bay, _Kept(watched.why, left_s, watched.places))
 
     def _standing(self, bay: Bay) -> list[ChannelController]:
         return [self._controllers[name] for name in bay.positions if name in self._controllers]
@@ -156,6 +188,7 @@ class TripWatches:
     def _end(self, watched: _Watched, text: str) -> None:
         self._log.record("watch.over", text=text, bay=watched.bay, severity="info")
         del self._watched[watched.bay.bay]
+        self._memory.forget(watched.bay.bay)
         self._on_over(watched.bay)
 
 

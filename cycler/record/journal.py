@@ -67,10 +67,11 @@ class Batch:
     audit: list[AuditEntry] = field(default_factory=list)
     alarms: list[AlarmEntry] = field(default_factory=list)
     signatures: list[Signature] = field(default_factory=list)
+    kept: dict[tuple[str, str], bytes | None] = field(default_factory=dict)  # by kind and key; None: not any more
 
     def __bool__(self) -> bool:
         parts = (self.rows, self.runs, self.steps, self.events, self.outcomes, self.checkpoints)
-        return any(parts) or any((self.approvals, self.audit, self.alarms, self.signatures))
+        return any(parts) or any((self.approvals, self.audit, self.alarms, self.signatures, self.kept))
 
 
 class Journal:
@@ -96,6 +97,7 @@ class Journal:
                 self.runs: dict[str, int] = dict(self._connection.execute("SELECT run_id, run FROM runs"))
                 self.alarm_numbers: int = self._connection.execute("SELECT max(alarm) FROM alarms").get or 0
                 self.standing_alarms = _standing_alarms(self._connection)
+                self.kept: dict[tuple[str, str], bytes] = _kept(self._connection)
             except apsw.Error as error:
                 raise JournalUnusable(f"{self._path}: {error}") from error
             self._resources = undo.pop_all()
@@ -166,6 +168,10 @@ class Journal:
         many("INSERT INTO signatures (document) VALUES (?)", [(_document(each),) for each in batch.signatures])
         for each in batch.alarms:
             self._store_alarm(each)
+        held = [(*name, document) for name, document in batch.kept.items() if document is not None]
+        many("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", held)
+        gone = [name for name, document in batch.kept.items() if document is None]
+        many("DELETE FROM kept WHERE kind = ? AND key = ?", gone)
 
     def _store_alarm(self, entry: AlarmEntry) -> None:
         execute, many = self._connection.execute, self._connection.executemany
@@ -190,6 +196,11 @@ class Journal:
 def _standing_alarms(connection: apsw.Connection) -> tuple[Alarm, ...]:
     rows: list[Any] = connection.execute("SELECT document FROM alarms WHERE NOT is_over ORDER BY alarm").fetchall()
     return tuple(msgspec.msgpack.decode(document, type=Alarm) for (document,) in rows)
+
+
+def _kept(connection: apsw.Connection) -> dict[tuple[str, str], bytes]:
+    rows: list[Any] = connection.execute("SELECT kind, key, document FROM kept").fetchall()
+    return {(kind, key): document for kind, key, document in rows}
 
 
 def lease(store: Path) -> int:

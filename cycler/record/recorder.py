@@ -55,6 +55,7 @@ class Recorder:
         self._last_order = journal.epoch * _ORDERS_PER_EPOCH
         self._last_alarm = journal.alarm_numbers
         self.alarms_found: Sequence[Alarm] = journal.standing_alarms  # what was not over when the journal was opened
+        self.kept: Mapping[tuple[str, str], bytes] = journal.kept  # what `keep` was given before
         self._runs = dict(journal.runs)
         self._series: dict[PositionId, int] = {}
         self._going_on: dict[int, set[PositionId]] = {}
@@ -169,6 +170,11 @@ class Recorder:
         """Somebody has decided about a recipe."""
         if self._has_room():
             self._batch.approvals.append(approval)
+
+    def keep(self, kind: str, key: str, document: bytes | None) -> None:
+        """What control has to know after a restart, too. Replaces the earlier; None: not any more."""
+        if self._has_room():
+            self._batch.kept[kind, key] = document
 
     def alarm(self, alarm: Alarm, change: AlarmChange, samples: Sequence[TripSamples] = ()) -> None:
         """The alarm as it is now. It belongs to the runs that are going on at its positions.

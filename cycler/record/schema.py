@@ -11,7 +11,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 APPLICATION_ID: Final = 0x46434A31
 SERIES_PER_RUN: Final = 4096
 
@@ -36,6 +36,8 @@ CREATE TABLE alarm_changes (change INTEGER PRIMARY KEY, alarm INTEGER NOT NULL, 
 CREATE INDEX changes_of_alarm ON alarm_changes (alarm);
 CREATE TRIGGER changes_stay BEFORE UPDATE ON alarm_changes BEGIN SELECT RAISE(ABORT, 'changes are only added'); END;
 CREATE TRIGGER changes_last BEFORE DELETE ON alarm_changes BEGIN SELECT RAISE(ABORT, 'changes are only added'); END;
+CREATE TABLE kept (kind TEXT NOT NULL, key TEXT NOT NULL, document BLOB NOT NULL, PRIMARY KEY (kind, key))
+                   STRICT, WITHOUT ROWID;
 CREATE TABLE approvals (approval INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TRIGGER approvals_stay BEFORE UPDATE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are only added'); END;
 CREATE TRIGGER approvals_last BEFORE DELETE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are only added'); END;

@@ -4,17 +4,24 @@ import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+import structlog
 
 from cycler.model.approval import ReleasedAs
 from cycler.model.rack import BayId, PositionId
 from cycler.model.results import StopReason
 from cycler.model.run import Run
+from cycler.recipe.problems import InvalidFile
+from cycler.service.placements import Placements
 from cycler.service.refusal import Refused
 from cycler.service.running_rack import Job, RunningRack
 
 BayState = Literal["free", "loaded", "starting", "running", "ended"]
 GOING_ON: frozenset[BayState] = frozenset({"starting", "running"})
+
+log = structlog.get_logger()
 
 OPEN_S_MAX = 10.0
 """How long a stop waits for relays to be seen open; a device that is slower has its alarm, and its contactor."""
@@ -31,13 +38,14 @@ class BayInUse:
 
 
 class Bays:
-    """Trays come, run, and end. All state is in memory: a restart finds the bays free, and the runs in the journal."""
+    """Trays come, run, and end. Which tray stands where is found again after a restart."""
 
     def __init__(self, running: RunningRack, tasks: asyncio.TaskGroup) -> None:
         """`tasks` take what goes on after a call has returned."""
         self._running = running
         self._tasks = tasks
         self._bays = {name: BayInUse() for name in running.rack.bays}
+        self._placements = Placements(running.recorder)
         self._finishing: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -68,6 +76,20 @@ class Bays:
                 if cell.cell_id in places:
                     raise Refused("cell-elsewhere", f"cell {cell.cell_id} stands at {places[cell.cell_id]}")
         self._bays[job.bay] = BayInUse(state="loaded", job=job)
+        self._placements.keep(job)
+
+    def recall(self, *, beside: Path) -> None:
+        """Trays that an earlier process has loaded and not started stand where they stood.
+
+        A recipe that this version of the program does not take any more has to be loaded anew.
+        """
+        for placed in self._placements.found:
+            if placed.run_id is not None or placed.bay not in self._bays:
+                continue
+            try:
+                self._bays[placed.bay] = BayInUse(state="loaded", job=placed.job(beside=beside))
+            except InvalidFile as error:
+                log.error("tray.forgotten", bay=placed.bay, tray=placed.tray, reason=str(error))
 
     def loaded(self, bay: BayId) -> Job:
         """The job that waits there. Raises `Refused` where there is none."""
@@ -87,6 +109,7 @@ class Bays:
             used.run = await self._running.start(job, released_as=released_as)
         finally:
             used.state = "loaded" if used.run is None else "running"
+        self._placements.keep(job, run_id=used.run.run_id)
         task = self._tasks.create_task(self._finish(used, used.run), name=f"run {used.run.run_id}")
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)

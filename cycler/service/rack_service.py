@@ -65,6 +65,7 @@ async def rack_service(
         asyncio.TaskGroup() as tasks,
     ):
         bays = Bays(running, tasks)
+        bays.recall(beside=configuration.file.parent)
         work = CommandWork(configuration, running, bays, store=store)
         commands = Commands(running, bays, work.by_name, tasks)
         for each in await run_blocking(lambda: interrupted_runs(store)):

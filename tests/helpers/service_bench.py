@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from cycler.service.rack_file import load_configuration
 from cycler.service.rack_service import RackService, rack_service
 from cycler.service.wiring import simulated_devices
 from cycler.service.world_file import everywhere
+from sims.testing.cables import Cables
 from sims.world import SimulatedWorld
 
 T = TypeVar("T")
@@ -117,6 +119,19 @@ def in_service(
     disturb: Callable[[SimulatedWorld], None] = lambda world: None,
 ) -> T:
     """Run the scenario while the service runs, which is stopped in order afterwards."""
+    return in_services(folder, scenario, disturb=disturb)
+
+
+def in_services(
+    folder: Path,
+    *scenarios: Callable[[ServiceBench], Coroutine[Any, Any, T]],
+    gap_s: float = 10.0,
+    disturb: Callable[[SimulatedWorld], None] = lambda world: None,
+) -> T:
+    """As `in_service`, but each scenario ends with the service killed; the next one comes after so long.
+
+    What is left of a killed service is what its journal held at that instant, and devices that hear nothing more.
+    """
     (folder / "rack.yaml").write_text(RACK)
     configuration = load_configuration(folder / "rack.yaml")
     cell_type = find_cell_type("nmc811-21700", beside=folder)
@@ -132,19 +147,36 @@ def in_service(
         finally:
             await world.aclose()
 
+    devices = simulated_devices(configuration)
+    cables = Cables(world, {device.device: device.resource for device in devices})
+    store, left = folder / "store", folder / "left"
+
+    async def served(scenario: Callable[[ServiceBench], Coroutine[Any, Any, T]], *, killed: bool) -> T:
+        async with rack_service(
+            configuration,
+            Surroundings(utcnow=world.utcnow, world=world),
+            store=store,
+            run_blocking=world.run_blocking,
+            commit=world.run_blocking,
+            rng=random.Random(1),
+        ) as service:
+            found = await scenario(ServiceBench(service, world))
+            if killed:
+                shutil.copytree(store, left)
+                for device in devices:
+                    cables.unplug(device.device)
+            return found
+
     async def main() -> T:
-        async with (
-            started(),
-            rack_service(
-                configuration,
-                Surroundings(utcnow=world.utcnow, world=world),
-                store=folder / "store",
-                run_blocking=world.run_blocking,
-                commit=world.run_blocking,
-                rng=random.Random(1),
-            ) as service,
-        ):
-            return await scenario(ServiceBench(service, world))
+        async with started():
+            for scenario in scenarios[:-1]:
+                await served(scenario, killed=True)
+                shutil.rmtree(store)
+                left.rename(store)
+                await asyncio.sleep(gap_s)
+                for device in devices:
+                    cables.plug(device.device)
+            return await served(scenarios[-1], killed=False)
 
     return world.run(main())
 
