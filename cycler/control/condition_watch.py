@@ -74,6 +74,7 @@ class Quiet:
     moved_due_nas: float = inf  # of the run's counter along the step's direction
     moved_due_nws: float = inf
     against_due_nas: float = inf  # of the other one
+    against_due_nws: float = inf
 
     def never(self) -> None:
         """Judge every reading from here on."""

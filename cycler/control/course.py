@@ -28,7 +28,7 @@ from cycler.control.machine_events import (
 from cycler.control.program_cursor import Cursor, destination, following, step_at, variant_at
 from cycler.control.progress import Awaited, Ended, LastSeen, StepProgress
 from cycler.control.standing import Standing
-from cycler.control.step_in_force import StepInForce
+from cycler.control.step_in_force import StepInForce, net_direction
 from cycler.control.step_results import step_result
 from cycler.model.alarm import AlarmCode
 from cycler.model.results import Counters, PulseReading, Sample, StopReason, Verdict
@@ -279,6 +279,12 @@ class Course(Standing):
         )
         events.append(StepEnded(result=result))
         self._run.remember(result)
+        envelope, ended_v, direction = step.plan_step.envelope, result.end_voltage_v, net_direction(step.variant)
+        self._run.turn(
+            self.charged_nas - self.discharged_nas,
+            is_full=direction == "charge" and ended_v >= envelope.voltage_v_max - self._band_v,
+            is_empty=direction == "discharge" and ended_v <= envelope.voltage_v_min + self._band_v,
+        )
 
     def _edge(self, counters: Counters, voltage_v: float, current_a: float, *, ago_s: float = 0.0) -> EdgeDue:
         return EdgeDue(

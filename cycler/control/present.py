@@ -9,7 +9,7 @@ from math import inf, isnan, nan
 from typing import Any, Final
 
 from cycler.contract.order import Direction
-from cycler.contract.sweep import Sweep
+from cycler.contract.sweep import Regulation, Sweep
 from cycler.control.condition_watch import Quiet
 from cycler.model.results import NAS_PER_AH, Counters
 from cycler.recipe.plan import RecordRule
@@ -47,7 +47,7 @@ class Present:
         self._order_id = 0
         self._zero_nas: tuple[int, int] | None = None  # where the device's counters stood when the run's began
         self._counted_in_ah = self._counted_out_ah = nan
-        self._regulation = "unknown"
+        self._regulation: Regulation = "unknown"
         self._relay_open = False
         self._has_output = self._measures_output = False  # in the last reading that was judged; in any of the run
         self._kept_elapsed_s = self._kept_at_s = -inf
@@ -152,8 +152,10 @@ class Present:
         discharging = direction == "discharge"
         along_nas, against_nas = quiet.moved_due_nas - _SLACK_N, quiet.against_due_nas - _SLACK_N
         self._charged_due, self._discharged_due = (against_nas, along_nas) if discharging else (along_nas, against_nas)
-        along_nws = quiet.moved_due_nws - _SLACK_N
-        self._charged_energy_due, self._discharged_energy_due = (inf, along_nws) if discharging else (along_nws, inf)
+        along_nws, against_nws = quiet.moved_due_nws - _SLACK_N, quiet.against_due_nws - _SLACK_N
+        self._charged_energy_due, self._discharged_energy_due = (
+            (against_nws, along_nws) if discharging else (along_nws, against_nws)
+        )
         in_nas, out_nas = self._charged_due - self.charged_nas, self._discharged_due - self.discharged_nas
         self._in_due_2as, self._out_due_2as = (
             self._in_2as + in_nas / _NAS_PER_2AS,

@@ -97,6 +97,8 @@ class RunProgress(msgspec.Struct):
     precharged: bool = False  # the cell has passed the plan's latch, or a step has taken it for granted
     lower_armed: bool = True  # the formed envelope's lower bound guards; for a plan with a latch, from a voltage on
     guards: dict[int, GuardState] = msgspec.field(default_factory=dict)
+    lowest_nas: int = 0  # net charge at the lowest point since the cell was last empty …
+    highest_nas: int = 0  # … and at the highest one since it was last full
     climate: Climate | None = None  # None: nobody keeps one
     tags: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)  # what the last valid step with each gave
     variables: dict[str, float] = msgspec.field(default_factory=dict)  # in V, A, s, K and their products
@@ -108,6 +110,11 @@ class RunProgress(msgspec.Struct):
             self.discharged_since_charge = False
         elif direction == "discharge":
             self.discharged_since_charge = True
+
+    def turn(self, net_nas: int, *, is_full: bool, is_empty: bool) -> None:
+        """A step has ended with this net charge since the run began: full and empty are known points."""
+        self.lowest_nas = net_nas if is_empty else min(self.lowest_nas, net_nas)
+        self.highest_nas = net_nas if is_full else max(self.highest_nas, net_nas)
 
     def remember(self, result: StepResult) -> None:
         """What later steps may refer to by the step's tag."""

@@ -15,6 +15,7 @@ from cycler.contract.sweep import Sweep
 from cycler.control.condition_watch import Now, Quiet
 from cycler.control.current_watch import NOTHING_ACCURACIES
 from cycler.control.guard_rail import GuardRail, ToGuard
+from cycler.control.guard_seen import Seen
 from cycler.control.machine_events import RunEnd
 from cycler.control.patience import stale_after_s
 from cycler.control.present import Present
@@ -22,7 +23,7 @@ from cycler.control.program_cursor import Cursor, ahead, first, step_at, variant
 from cycler.control.progress import Climate, RunProgress, StepProgress
 from cycler.control.pulse_meter import Accuracy
 from cycler.control.step_in_force import StepInForce
-from cycler.model.results import Counters
+from cycler.model.results import NAS_PER_AH, Counters
 from cycler.recipe.expectation import expected_after_s, expected_step_s, expected_time_s
 from cycler.recipe.plan import Plan, PlanPhase, PlanStep
 from cycler.safety.contact_check import FIRST_CURRENT_C_RATE
@@ -79,7 +80,9 @@ class Standing(Present):
         self._sub_channels = channel.sub_channels
         self._accuracy = Accuracy(voltage_v=channel.voltage_accuracy_v, current_a=channel.current_accuracy_a)
         self._phases_max = phases_max
-        self._rail = GuardRail(channel, temperature_measured=temperature_measured, phases_max=phases_max)
+        self._rail = GuardRail(
+            plan.cell_type, channel, temperature_measured=temperature_measured, phases_max=phases_max
+        )
         self._run = self._begun(nan)
         self._step: StepInForce | None = None
 
@@ -219,7 +222,8 @@ class Standing(Present):
         run, step = self._run, self._step
         quiet = Quiet(v_lo=-self._credible_v, v_hi=self._credible_v, i_lo=-self._credible_a, i_hi=self._credible_a)
         direction = "rest" if step is None else step.now.direction
-        self._rail.narrow(quiet, entry=Counters() if step is None else step.progress.entry, direction=direction)
+        entry = Counters() if step is None else step.progress.entry
+        self._rail.narrow(self._as_seen(), quiet, entry=entry, direction=direction)
         if run.over is not None or run.awaited is not None:
             quiet.never()
         elif step is not None:
@@ -272,6 +276,33 @@ class Standing(Present):
         if latch is not None and not run.lower_armed and step.plan_step.contact_proven:
             next_v = latch.arms_v if run.precharged else latch.formed_v
             quiet.v_hi = min(quiet.v_hi, nextafter(next_v, -inf))
+
+    # What the guards see.
+
+    def _as_seen(self) -> Seen:
+        """The present reading."""
+        run, step, counters = self._run, self._step, self.counters
+        net_nas = counters.charged_nas - counters.discharged_nas
+        in_phase = step is not None and run.awaited is None and run.over is None
+        return Seen(
+            taken_s=self._taken_s,
+            voltage_v=self.voltage_v,
+            current_a=self.current_a,
+            temperature_degc=self.temperature_degc,
+            apart_v=0.0,
+            step_time_s=0.0 if step is None else self.step_time_s,
+            moved=Counters() if step is None else counters - step.progress.entry,
+            in_ah=(net_nas - run.lowest_nas) / NAS_PER_AH,
+            out_ah=(run.highest_nas - net_nas) / NAS_PER_AH,
+            regulation=self._regulation,
+            regulated_before=self._regulation,
+            voltage_before_v=self.voltage_v,
+            current_before_a=self.current_a,
+            since_s=0.0,
+            phase=step.phase if step is not None and in_phase else None,
+            phase_time_s=0.0 if step is None else self.step_time_s - step.progress.phase_started_s,
+            stretch=(self._order_id, 0 if step is None else step.progress.phase),
+        )
 
     # What the output says of the sense wires.
 

@@ -19,10 +19,11 @@ from cycler.control.program_cursor import first, step_at
 from cycler.control.progress import Awaited, LastSeen
 from cycler.control.step_in_force import StepInForce
 from cycler.model.alarm import AlarmCode
-from cycler.model.results import Counters, MeterValue, StopReason
+from cycler.model.results import MeterValue, StopReason
 from cycler.recipe.plan import one_order
 from cycler.recipe.words import in_words
 from cycler.safety.contact_check import contact_resistance_ohm, judge_first_current
+from cycler.safety.protections import named_by
 
 NOTHING: Final[tuple[MachineEvent, ...]] = ()
 KEPT: Final[tuple[MachineEvent, ...]] = (KEEP,)
@@ -203,20 +204,30 @@ class StepMachine(Course):
         """Everything that may follow from one reading. `before`: voltage and current of the reading before it."""
         run = self._run
         self._place(sweep, row, temperature_degc)
-        self._regulation = sweep.regulation[row]
+        regulated_before, self._regulation = self._regulation, sweep.regulation[row]
         self._relay_open = self._regulation == "off"
         events: list[MachineEvent] = []
-        trip = self._rail.trips(
-            taken_s=sweep.taken_s,
-            voltage_v=_within(sweep.voltage_v[row], self._credible_v),
-            current_a=_within(sweep.current_a[row], self._credible_a),
-            temperature_degc=temperature_degc,
-            apart_v=self._apart_from_output_v(sweep, row),
-            step_time_s=self.step_time_s if run.step is not None else 0.0,
-            moved=self.counters - run.step.entry if run.step is not None else Counters(),
+        seen = self._as_seen()
+        in_phase = sweep.order_id[row] == self._order_id and (
+            self._step is not None and self._step.progress.order_phase + sweep.phase[row] == self._step.progress.phase
         )
-        if trip is not None and trip[0] is AlarmCode.OVER_VOLTAGE and self._direction_of(sweep, row) != "charge":
-            trip = AlarmCode.SENSE_OPEN, f"{trip[1]}; {ONLY_A_CHARGE}"
+        trip = self._rail.trips(
+            seen._replace(
+                taken_s=sweep.taken_s,
+                voltage_v=_within(sweep.voltage_v[row], self._credible_v),
+                current_a=_within(sweep.current_a[row], self._credible_a),
+                apart_v=self._apart_from_output_v(sweep, row),
+                regulated_before=regulated_before,
+                voltage_before_v=before.voltage_v,
+                current_before_a=before.current_a,
+                since_s=sweep.taken_s - before.taken_s,
+                phase=seen.phase if in_phase else None,
+            )
+        )
+        if trip is not None:
+            code = named_by(trip[0], self._direction_of(sweep, row))
+            misled = code is AlarmCode.SENSE_OPEN and trip[0] is AlarmCode.OVER_VOLTAGE
+            trip = code, f"{trip[1]}; {ONLY_A_CHARGE}" if misled else trip[1]
         if trip is not None and run.over is None:
             if run.step is not None:
                 self._keep(events)

@@ -48,6 +48,18 @@ class DcirDefaults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuardLimits:
+    """How much of what no cell of this type does is a trip. The defaults are judgement: several times what the cells
+    of the library do in their recipes, and more than a contact that becomes poor can show.
+    """
+
+    temperature_rise_k_per_min: float = 5.0  # a cell in a chamber that heats as fast as it can stays below half of it
+    voltage_jump_v: float = 0.25  # from one reading to the next, at a current that stays
+    charge_fall_v: float = 0.25  # below the highest voltage of a charge with constant current
+    current_rise_ratio: float = 0.25  # of the set current, from one reading to the next, while the voltage is held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationNames:
     """How a simulated cell of this type behaves; the names are data files of `sims`. `None`: the world's default."""
 
@@ -75,6 +87,7 @@ class CellType:
     unattended_charge_ratio: float = 0.3
     resume_gap_s: float = 7200.0
     dcir: DcirDefaults = DcirDefaults()
+    guards: GuardLimits = GuardLimits()
     limits: Mapping[str, Band] = field(default_factory=dict)
     grades: Mapping[str, Mapping[str, Band]] = field(default_factory=dict)  # in order: the first match wins
     genealogy: tuple[str, ...] = ()

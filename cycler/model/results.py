@@ -42,6 +42,14 @@ class Counters:
     charged_nws: int = 0
     discharged_nws: int = 0
 
+    def __add__(self, later: "Counters") -> "Counters":
+        return Counters(
+            charged_nas=self.charged_nas + later.charged_nas,
+            discharged_nas=self.discharged_nas + later.discharged_nas,
+            charged_nws=self.charged_nws + later.charged_nws,
+            discharged_nws=self.discharged_nws + later.discharged_nws,
+        )
+
     def __sub__(self, earlier: "Counters") -> "Counters":
         return Counters(
             charged_nas=self.charged_nas - earlier.charged_nas,

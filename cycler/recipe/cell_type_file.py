@@ -7,7 +7,7 @@ from typing import Any
 
 from cycler.model.alarm import AlarmCode
 from cycler.model.cell import LEDGER_STATES
-from cycler.model.cell_type import Band, CellType, DcirDefaults, Envelope, Phase, SimulationNames
+from cycler.model.cell_type import Band, CellType, DcirDefaults, Envelope, GuardLimits, Phase, SimulationNames
 from cycler.recipe.fields import TITLE, Fields, as_count, as_list, as_name, as_text, as_title
 from cycler.recipe.problems import InvalidFile, MistakeError, Problems, shown
 from cycler.recipe.units import NUMBER, parse_quantity
@@ -38,6 +38,7 @@ def read_cell_type(root: MapNode, file: str) -> CellType:
     unattended_ratio = _share(fields, "unattended_charge")
     resume_gap_s = _positive(fields, "resume_gap", "s")
     dcir = _dcir(fields, rated_ah)
+    guards = _guards(fields)
     limits = _bands(fields.mapping("limits", owner="`limits`"))
     grades = _grades(fields)
     genealogy = fields.take("genealogy", lambda node: tuple(as_name(item) for item in as_list(node)))
@@ -55,6 +56,7 @@ def read_cell_type(root: MapNode, file: str) -> CellType:
         envelopes=envelopes,
         required_protections=protections,
         dcir=dcir,
+        guards=guards,
         limits=limits,
         grades=grades,
         genealogy=genealogy or (),
@@ -129,6 +131,21 @@ def _dcir(fields: Fields, rated_ah: float | None) -> DcirDefaults:
     if not all(0 < value_s <= defaults.time_s for value_s in defaults.values_s):
         inner.refuse("values", "values", f"every one of `values` must lie within the pulse of {defaults.time_s:g} s")
     return defaults
+
+
+def _guards(fields: Fields) -> GuardLimits:
+    inner = fields.mapping("guards", owner="`guards`")
+    if inner is None:
+        return GuardLimits()
+    rise_k_per_s = _positive(inner, "temperature_rise", "K/s")
+    given = {
+        "temperature_rise_k_per_min": None if rise_k_per_s is None else 60 * rise_k_per_s,
+        "voltage_jump_v": _positive(inner, "voltage_jump", "V"),
+        "charge_fall_v": _positive(inner, "charge_fall", "V"),
+        "current_rise_ratio": _share(inner, "current_rise"),
+    }
+    inner.close()
+    return replace(GuardLimits(), **_present(given))
 
 
 def _bands(fields: Fields | None) -> dict[str, Band]:

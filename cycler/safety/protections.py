@@ -4,19 +4,24 @@ What they are is declared in the catalogue; `guards_for` turns it into numbers o
 envelope's (bound ± margin), the current trips follow the set current of the step.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
 from cycler.contract.capabilities import ChannelRange
+from cycler.contract.order import Direction
 from cycler.model.alarm import AlarmCode
 from cycler.model.cell_type import Envelope
-from cycler.recipe.plan import PlanStep, StepVariant, one_order
+from cycler.recipe.plan import PlanPhase, PlanStep, StepVariant, one_order
 from cycler.safety.catalogue import CATALOGUE
 
-GuardedQuantity = Literal["voltage", "current", "temperature", "capacity", "time", "sense"]
-"""V at the cell; A, signed, positive charges; degC; Ah moved in this step; s in this step; V from sense to output."""
+GuardedQuantity = Literal[
+    "voltage", "current", "temperature", "capacity", "time", "sense", "power", "energy", "cumulated", "set current",
+    "set voltage",
+]  # fmt: skip
+"""V at the cell; A, signed, positive charges; degC; Ah moved in this step; s in this step; V from sense to output; W;
+Wh moved in this step; Ah one way since full or empty; A and V away from what the device says that it holds."""
 
 QUANTITIES: Mapping[AlarmCode, GuardedQuantity] = {
     AlarmCode.OVER_VOLTAGE: "voltage",
@@ -28,6 +33,11 @@ QUANTITIES: Mapping[AlarmCode, GuardedQuantity] = {
     AlarmCode.UNDER_TEMPERATURE: "temperature",
     AlarmCode.SENSE_OPEN: "sense",
     AlarmCode.STEP_TIMEOUT: "time",
+    AlarmCode.OVER_POWER: "power",
+    AlarmCode.OVER_ENERGY: "energy",
+    AlarmCode.CUMULATED_OVER_CAPACITY: "cumulated",
+    AlarmCode.CURRENT_DEVIATION: "set current",
+    AlarmCode.VOLTAGE_DEVIATION: "set voltage",
 }
 """What each guard compares."""
 
@@ -37,6 +47,9 @@ VOLTAGE_JUMP_RATIO = 2.0
 """So far beyond its limit, or at so many times its highest voltage, no cell comes from one reading to the next."""
 SENSE_V, SENSE_OHM = 0.1, 0.05
 """What an output may have more than the cell: by offsets, and by the leads and contacts of any rack."""
+POWER_TOLERANCE_RATIO = 0.05
+ENERGY_TOLERANCE_RATIO = 0.05  # the host sums up readings; a device counts the charge between them
+SET_VOLTAGE_V_MIN = 0.01  # or four accuracies, six times the noise and a step of the converter, if that is more
 TIMEOUT_SLACK_RATIO = 0.02  # the recipe's own bound ends a step; only a step that outlives it by this much trips
 TIMEOUT_SLACK_S = 10.0
 
@@ -66,6 +79,7 @@ def guards_for(
     channel: ChannelRange,
     *,
     temperature_measured: bool,
+    cumulated_ah: float = inf,
     lower_armed: bool = True,
     first_phase: int = 0,
     phases_max: int = 1,
@@ -73,8 +87,9 @@ def guards_for(
     """The guards of one order of a step, which begins with its `first_phase`. Its phases share them: the widest current
     of any of them counts, and where some charge and others discharge, the temperature that suits both.
 
-    `lower_armed` is False for a cell that came unformed and has not yet passed the plan's latch. The stretches of a
-    contact check, each to a held phase, have guards of their own, however many orders they take.
+    `cumulated_ah`: what a cell may take or give since it was last empty or full. `lower_armed` is False for a cell that
+    came unformed and has not yet passed the plan's latch. The stretches of a contact check, each to a held phase, have
+    guards of their own, however many orders they take.
     """
     envelope = step.envelope
     reach = len(variant.phases) if step.contact is not None else phases_max
@@ -114,7 +129,26 @@ def guards_for(
         if not resting:
             hard_k = _hard(AlarmCode.UNDER_TEMPERATURE)
             guards.append(_guard(AlarmCode.UNDER_TEMPERATURE, low=low, hard_low=low - hard_k, sane_low=low - jump_k))
+    if step.contact is None and not resting:
+        guards += _guards_of_regulation(phases, envelope, channel)
+    guards.append(_guard(AlarmCode.CUMULATED_OVER_CAPACITY, high=cumulated_ah))
     return tuple(guards)
+
+
+def named_by(code: AlarmCode, direction: Direction) -> AlarmCode:
+    """What a trip of voltage or current is, by the direction in which the device should be going.
+
+    Only a charge takes a cell above its window: otherwise the sense wires do not show it.
+    """
+    if code is AlarmCode.OVER_VOLTAGE and direction != "charge":
+        return AlarmCode.SENSE_OPEN
+    currents: dict[AlarmCode, Direction] = {
+        AlarmCode.CHARGE_OVER_CURRENT: "charge",
+        AlarmCode.DISCHARGE_OVER_CURRENT: "discharge",
+    }
+    if code not in currents or currents[code] == direction:
+        return code
+    return AlarmCode.CURRENT_WHILE_IDLE if direction == "rest" else AlarmCode.WRONG_DIRECTION
 
 
 def lower_bound_v(step: PlanStep, variant: StepVariant, *, armed: bool = True) -> float | None:
@@ -151,6 +185,11 @@ def widest(before: Iterable[Guard], after: Iterable[Guard]) -> tuple[Guard, ...]
             )
         merged[guard.code] = guard
     return tuple(merged.values())
+
+
+def current_band_a(set_a: float, channel: ChannelRange) -> float:
+    """Two currents no farther apart than this are the same one."""
+    return 2 * current_tolerance_a(set_a, channel)
 
 
 def current_tolerance_a(set_a: float, channel: ChannelRange) -> float:
@@ -199,6 +238,30 @@ def _hard(code: AlarmCode, margin: float = 1.0) -> float:
     if hard is None:
         return inf
     return hard.beyond * margin if hard.unit == "margin" else hard.beyond
+
+
+def _guards_of_regulation(phases: Sequence[PlanPhase], envelope: Envelope, channel: ChannelRange) -> Iterator[Guard]:
+    """What holds while the device regulates: power and energy, and that it holds what it says that it holds."""
+    highest_v = envelope.voltage_v_max + envelope.trip_margin_v
+    powers_w = [
+        max((p.current_a + current_tolerance_a(p.current_a, channel)) * highest_v, p.power_w or 0.0) for p in phases
+    ]
+    set_w = min(max(powers_w), channel.power_w_max)
+    tolerance_w = POWER_TOLERANCE_RATIO * set_w + 3 * channel.current_accuracy_a * highest_v
+    yield _guard(
+        AlarmCode.OVER_POWER,
+        high=set_w + tolerance_w,
+        hard_high=set_w + tolerance_w + _hard(AlarmCode.OVER_POWER, tolerance_w),
+        sane_high=VOLTAGE_JUMP_RATIO * set_w,
+    )
+    yield _guard(AlarmCode.OVER_ENERGY, high=envelope.capacity_ah * highest_v * (1 + ENERGY_TOLERANCE_RATIO))
+    tolerance_a = current_tolerance_a(max(p.current_a for p in phases), channel)
+    yield _guard(AlarmCode.CURRENT_DEVIATION, low=-tolerance_a)
+    tolerance_v = max(
+        SET_VOLTAGE_V_MIN,
+        4 * channel.voltage_accuracy_v + 6 * channel.voltage_noise_v + channel.voltage_resolution_v,
+    )
+    yield _guard(AlarmCode.VOLTAGE_DEVIATION, low=-tolerance_v, high=tolerance_v)
 
 
 def _current_guard(code: AlarmCode, set_a: float, envelope_a: float, channel: ChannelRange) -> Guard:

@@ -177,7 +177,7 @@ def test_over_voltage_trips_after_its_debounce_and_at_once_beyond_the_hard_margi
     [
         (lambda v, i: (2.42, i), "TRIP_2"),
         (lambda v, i: (v, 3.0), "TRIP_3"),
-        (lambda v, i: (v, -3.0), "TRIP_4"),
+        (lambda v, i: (v, -3.0), "TRIP_37"),
         (lambda v, i: (nan, i), "TRIP_78"),
         (lambda v, i: (v, nan), "TRIP_78"),
         (lambda v, i: (9.9e37, i), "TRIP_78"),
