@@ -106,7 +106,8 @@ def test_a_lost_thermometer_module_is_one_alarm_beside_those_of_the_cells_that_i
 
 def test_a_trip_has_every_reading_of_the_seconds_before_it() -> None:
     run = SimRack().load("hot").load("good").spoil("hot", "extra-heat", from_s=60.0, power_w=20.0).run(TEN_MINUTES)
-    (tripped,) = [record for record in run.alarms if record.alarm.code == AlarmCode.OVER_TEMPERATURE]
+    (tripped,) = [record for record in run.alarms if record.alarm.source == A1]
+    assert tripped.alarm.code == AlarmCode.TEMPERATURE_RISE_RATE
     (samples,) = tripped.samples
     kept = [sample for sample in run["hot"].samples if sample.elapsed_s > run["hot"].last_sample.elapsed_s - 29]
     assert samples.position == A1

@@ -49,13 +49,13 @@ def test_a_hot_cell_ends_the_charging_of_its_bay_the_heating_and_the_neighbours_
     opened = Opened(rack)
     opened.look("hot", "beside", "near", from_s=HOT_S, to_s=HOT_S + 60.0)
     run = heated(rack).run(CHARGE)
-    assert ended(run["hot"]) == ("tripped", "TRIP_9")
+    assert ended(run["hot"]) == ("tripped", "TRIP_11")
     assert ended(run["beside"]) == ended(run["near"]) == ("stopped", None)  # these cells have not failed
     assert ended(run["far"]) == ("completed", None)
     assert max(opened.at_s.values()) - opened.at_s["hot"] <= 0.5
     (told,) = run.happened("trip.followed")
-    assert told.code == "9"
-    for words in ("B01/A1: cell over-temperature", "held: B02/A3", "not charged: B01/A2", "heater off: ch-01"):
+    assert told.code == "11"
+    for words in ("B01/A1: temperature rises fast", "held: B02/A3", "not charged: B01/A2", "heater off: ch-01"):
         assert words in told.text
     assert [event.device for event in run.happened("chamber.secured")] == ["ch-01"]
 

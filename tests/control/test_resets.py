@@ -191,7 +191,7 @@ def test_a_watched_bay_refuses_a_start_with_the_time_that_is_left(tmp_path: Path
         assert shop.rack.controllers["B01/A1"].closed  # type: ignore[index]
         (refused,) = (await shop.form()).values()
         assert "bay B01 is watched for another" in refused
-        assert "until it is cold (since B01/A1: cell over-temperature)" in refused
+        assert "until it is cold (since B01/A1: temperature rises fast)" in refused
         await forming
 
     at_work(tmp_path, test, defects=[hot])

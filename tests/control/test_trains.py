@@ -153,7 +153,7 @@ def test_a_current_against_the_stretch_in_force_trips() -> None:
         return voltage_v, 3.0 if bench.time_s > 20.0 and current_a < 0 else current_a
 
     bench = run(train(*HPPC), phases_max=1, disturb=other_way)
-    assert bench.over.code == "TRIP_3"
+    assert bench.over.code == "TRIP_37"
 
 
 def test_a_train_of_both_directions_is_held_to_the_temperatures_of_both() -> None:

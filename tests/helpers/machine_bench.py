@@ -113,12 +113,12 @@ def pulse(current_a: float, time_s: float, values_s: tuple[float, ...]) -> PlanS
     return step("dcir", phase, pulse=PulseRule(values_s=values_s))
 
 
-def plan(*program: PlanStep | LoopStart | LoopEnd) -> Plan:
+def plan(*program: PlanStep | LoopStart | LoopEnd, cell_type: CellType = CELL_TYPE) -> Plan:
     return Plan(
         recipe="toy",
         version="1.0.0",
         recipe_hash="0" * 64,
-        cell_type=CELL_TYPE,
+        cell_type=cell_type,
         from_states=("formed",),
         to_state=None,
         program=program,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cycler.model.cell_type import Band, CellType, DcirDefaults, SimulationNames
+from cycler.model.cell_type import Band, CellType, DcirDefaults, GuardLimits, SimulationNames
 from cycler.recipe.cell_type_file import read_cell_type
 from cycler.recipe.lookup import LIBRARY, cell_type_names, find_cell_type, find_recipe, load_cell_type
 from cycler.recipe.problems import InvalidFile, Problem
@@ -147,3 +147,10 @@ def test_all_cell_types_that_ship_load() -> None:
     assert "nmc811-21700" in names
     for name in names:
         assert load_cell_type(LIBRARY / "cell-types" / f"{name}.yaml").name == name
+
+
+def test_how_a_cell_may_move_is_the_cell_types(tmp_path: Path) -> None:
+    file = tmp_path / "cell.yaml"
+    file.write_text(TEXT + "guards: {temperature_rise: 3 K/min, voltage_jump: 100 mV, current_rise: 20 %}\n")
+    guards = load_cell_type(file).guards
+    assert guards == GuardLimits(temperature_rise_k_per_min=3.0, voltage_jump_v=0.1, current_rise_ratio=0.2)

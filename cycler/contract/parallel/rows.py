@@ -11,8 +11,8 @@ from cycler.contract.sweep import ChannelId, Regulation, Sweep
 
 NAS_PER_AH: Final = 3.6e12  # charges are added up as whole nanoampere-seconds: no order of them changes the sum
 
-_REGULATIONS: Final[tuple[Regulation, ...]] = ("unknown", "starting", "limited", "cc", "cp", "cr", "cv", "off")
-"""Whichever comes first is what all do together: in CV are those of which none gives its limit any more."""
+_REGULATIONS: Final[tuple[Regulation, ...]] = ("unknown", "starting", "limited", "cv", "cc", "cp", "cr", "off")
+"""Whichever comes first is what all do together: where one holds the voltage, the current of all is not the set one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
