@@ -24,12 +24,9 @@ from cycler.model.results import CellOutcome, Event, StepResult
 from cycler.model.run import Run
 from cycler.record.frame import FrameId, encode, scaled
 from cycler.record.schema import (
-    APPLICATION_ID,
-    SCHEMA_VERSION,
-    TABLES,
     JournalUnusable,
+    bring_up_to_date,
     check_library,
-    check_schema,
     journal_path,
     run_of,
 )
@@ -85,6 +82,9 @@ class Journal:
             store.chmod(0o2750)  # files take the directory's group, so that readers may look while control is down
         self.rack = rack
         self._path = journal_path(store)
+        if not self._path.exists():
+            self._path.touch()
+            self._path.chmod(0o640)  # whatever the umask: SQLite gives the WAL and its index the same
         self._wal_pages = 0
         self._sequence = 0
         with ExitStack() as undo:
@@ -125,14 +125,9 @@ class Journal:
         connection = self._connection
         # A copy-out by a reader holds no lock that a commit needs; only another program's tinkering can.
         connection.set_busy_timeout(100)
-        if not connection.execute("SELECT count(*) FROM sqlite_schema").get:
-            with connection:
-                connection.execute(TABLES)
-                connection.pragma("application_id", APPLICATION_ID)
-                connection.pragma("user_version", SCHEMA_VERSION)
-        check_schema(connection, self._path)
-        connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full")
+        bring_up_to_date(connection, self._path)
+        connection.pragma("journal_mode", "wal")
         persist = ctypes.c_int(1)  # the WAL stays, so that a group that may not write can read while control is down
         connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
         # SQLite's own check-pointing swallows a failed fsync of the database and tries it again; ours does not.

@@ -5,17 +5,18 @@ last one of a run is the air around its cells.
 """
 
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION: Final = 4
 APPLICATION_ID: Final = 0x46434A31
 SERIES_PER_RUN: Final = 4096
 
-TABLES: Final = """
+GROWTH: Final = (
+    """
 CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, rack TEXT NOT NULL, opened_utc TEXT NOT NULL) STRICT;
 CREATE TABLE runs (run INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, document BLOB NOT NULL) STRICT;
 CREATE TABLE frames (epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, frame BLOB NOT NULL,
@@ -28,26 +29,48 @@ CREATE TABLE steps (series INTEGER NOT NULL, step_count INTEGER NOT NULL, docume
 CREATE TABLE outcomes (series INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TABLE events (event INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TABLE event_runs (run INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (run, event)) STRICT, WITHOUT ROWID;
-CREATE TABLE alarms (alarm INTEGER PRIMARY KEY, is_over INTEGER NOT NULL, document BLOB NOT NULL) STRICT;
-CREATE TABLE alarm_runs (run INTEGER NOT NULL, alarm INTEGER NOT NULL, PRIMARY KEY (run, alarm)) STRICT, WITHOUT ROWID;
-CREATE TABLE alarm_samples (alarm INTEGER NOT NULL, position TEXT NOT NULL, document BLOB NOT NULL,
-                            PRIMARY KEY (alarm, position)) STRICT, WITHOUT ROWID;
-CREATE TABLE alarm_changes (change INTEGER PRIMARY KEY, alarm INTEGER NOT NULL, document BLOB NOT NULL) STRICT;
-CREATE INDEX changes_of_alarm ON alarm_changes (alarm);
-CREATE TRIGGER changes_stay BEFORE UPDATE ON alarm_changes BEGIN SELECT RAISE(ABORT, 'changes are only added'); END;
-CREATE TRIGGER changes_last BEFORE DELETE ON alarm_changes BEGIN SELECT RAISE(ABORT, 'changes are only added'); END;
-CREATE TABLE kept (kind TEXT NOT NULL, key TEXT NOT NULL, document BLOB NOT NULL, PRIMARY KEY (kind, key))
-                   STRICT, WITHOUT ROWID;
+""",
+    # Before there were approvals, control ran nothing but simulations.
+    """
+UPDATE runs SET document = with_default(document, 'released_as', 'simulated');
 CREATE TABLE approvals (approval INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TRIGGER approvals_stay BEFORE UPDATE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are only added'); END;
 CREATE TRIGGER approvals_last BEFORE DELETE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are only added'); END;
+""",
+    """
 CREATE TABLE audit (entry INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
 CREATE TRIGGER audit_lasts BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
-CREATE TABLE signatures (signature INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
-CREATE TRIGGER signatures_stay BEFORE UPDATE ON signatures BEGIN SELECT RAISE(ABORT, 'signatures are only added'); END;
-CREATE TRIGGER signatures_last BEFORE DELETE ON signatures BEGIN SELECT RAISE(ABORT, 'signatures are only added'); END;
+""",
+    # Some journals of version 3 have a part of these already.
+    """
+CREATE TABLE IF NOT EXISTS alarms (alarm INTEGER PRIMARY KEY, is_over INTEGER NOT NULL, document BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS alarm_runs (run INTEGER NOT NULL, alarm INTEGER NOT NULL,
+                         PRIMARY KEY (run, alarm)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alarm_samples (alarm INTEGER NOT NULL, position TEXT NOT NULL, document BLOB NOT NULL,
+                            PRIMARY KEY (alarm, position)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alarm_changes (change INTEGER PRIMARY KEY, alarm INTEGER NOT NULL,
+                                          document BLOB NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS changes_of_alarm ON alarm_changes (alarm);
+CREATE TRIGGER IF NOT EXISTS changes_stay BEFORE UPDATE ON alarm_changes
+    BEGIN SELECT RAISE(ABORT, 'changes are only added'); END;
+CREATE TRIGGER IF NOT EXISTS changes_last BEFORE DELETE ON alarm_changes
+    BEGIN SELECT RAISE(ABORT, 'changes are only added'); END;
+CREATE TABLE IF NOT EXISTS signatures (signature INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
+CREATE TRIGGER IF NOT EXISTS signatures_stay BEFORE UPDATE ON signatures
+    BEGIN SELECT RAISE(ABORT, 'signatures are only added'); END;
+CREATE TRIGGER IF NOT EXISTS signatures_last BEFORE DELETE ON signatures
+    BEGIN SELECT RAISE(ABORT, 'signatures are only added'); END;
+CREATE TABLE kept (kind TEXT NOT NULL, key TEXT NOT NULL, document BLOB NOT NULL, PRIMARY KEY (kind, key))
+                   STRICT, WITHOUT ROWID;
+""",
+)
+"""What brings a journal from each version to the next; all of it makes a new one.
+
+`with_default(document, key, value)` is the document, with that where it had no such key.
 """
+
+SCHEMA_VERSION: Final = len(GROWTH)
 
 _OLDEST_SQLITE = (3, 51, 3)
 
@@ -92,7 +115,37 @@ def check_library() -> None:
 
 def check_schema(connection: apsw.Connection, path: Path) -> None:
     """Raises `JournalUnusable` for a file that is not a journal of this version."""
+    if (found := _version(connection, path)) < SCHEMA_VERSION:
+        raise JournalUnusable(
+            f"{path} has schema version {found}, this program reads {SCHEMA_VERSION}: "
+            "the next start of control on this store brings it up to date"
+        )
+
+
+def bring_up_to_date(connection: apsw.Connection, path: Path) -> None:
+    """Makes the tables, or adds those of later versions: all of it, or nothing. Raises `JournalUnusable`."""
+    is_new = not connection.execute("SELECT count(*) FROM sqlite_schema").get
+    version = 0 if is_new else _version(connection, path)
+    if version < SCHEMA_VERSION:
+        connection.create_scalar_function("with_default", _with_default, 3)
+        with connection:
+            for growth in GROWTH[version:]:
+                connection.execute(growth)
+            connection.pragma("application_id", APPLICATION_ID)
+            connection.pragma("user_version", SCHEMA_VERSION)
+
+
+def _with_default(*of_sql: Any) -> bytes:
+    document, key, value = of_sql
+    return msgspec.msgpack.encode({key: value} | msgspec.msgpack.decode(document))
+
+
+def _version(connection: apsw.Connection, path: Path) -> int:
     if connection.pragma("application_id") != APPLICATION_ID:
         raise JournalUnusable(f"{path} is not a journal of this program")
-    if (found := connection.pragma("user_version")) != SCHEMA_VERSION:
-        raise JournalUnusable(f"{path} has schema version {found}, this program reads {SCHEMA_VERSION}")
+    found = int(connection.pragma("user_version"))
+    if found > SCHEMA_VERSION:
+        raise JournalUnusable(
+            f"{path} has schema version {found}, this program reads {SCHEMA_VERSION}: a newer version wrote it"
+        )
+    return found
