@@ -277,6 +277,11 @@ class RackController:
         for bay in self._rack.bays.values():
             self._stop_bay(bay, text, reason="all-off")
 
+    def note_journal(self, text: str, *, is_durable: bool) -> None:
+        """Nothing can be committed for now: orders that energise wait, and nothing is stopped yet. Or: it can again."""
+        event = "journal.durable" if is_durable else "journal.delayed"
+        self._log.record(event, code=AlarmCode.JOURNAL_NOT_DURABLE, text=text)
+
     def stop(self, positions: Collection[PositionId], reason: StopReason, text: str) -> None:
         """End the runs of these cells and open their outputs; nothing happens where none goes on."""
         for name in positions:

@@ -30,6 +30,7 @@ RETURNS: Final[Mapping[str, frozenset[AlarmCode]]] = {
     "device.back": frozenset({AlarmCode.STALE_DATA}) | _NOT_OPEN,
     "device.heard": frozenset({AlarmCode.STALE_DATA}),
     "interlock.cleared": frozenset(),
+    "journal.durable": frozenset(),
     "meter.back": frozenset({AlarmCode.STALE_DATA}),
     "output.opened": _NOT_OPEN,
     "outputs.safe": frozenset({AlarmCode.ORDER_NOT_APPLIED}),

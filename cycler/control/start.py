@@ -204,8 +204,8 @@ class RunStarter:
     def _unreachable(self, loop: DeviceLoop) -> StartRefusal | None:
         if loop.last is None or loop.device in self._pending:
             return StartRefusal(code=None, text=f"{loop.device} does not answer")
-        if self._recorder.failure is not None:
-            return StartRefusal(code=None, text=f"the journal is not durable: {self._recorder.failure}")
+        if self._recorder.trouble is not None:
+            return StartRefusal(code=None, text=f"the journal is not durable: {self._recorder.trouble}")
         return None
 
     async def _make_ready(self, bay: Bay, controllers: Sequence[ChannelController]) -> StartRefusal | None:

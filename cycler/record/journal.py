@@ -6,7 +6,7 @@ Everything here blocks; `Recorder` keeps it off the event loop.
 import ctypes
 import fcntl
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -31,12 +31,18 @@ from cycler.record.schema import (
     run_of,
 )
 
+_PAGE_BYTES: Final = 4096
 _WAL_PAGES_MAX: Final = 1000
+_WAL_PAGES_LONG: Final = 4 * _WAL_PAGES_MAX
 _document = msgspec.msgpack.Encoder().encode
 
 
 class JournalFailed(Exception):
     """What was given to the journal may not be on the disk, and nothing more will be."""
+
+
+class JournalDelayed(JournalFailed):
+    """The disk has no room, or another program a lock: this batch is not stored, and may be committed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +86,13 @@ class Journal:
         if not store.exists():
             store.mkdir(parents=True)
             store.chmod(0o2750)  # files take the directory's group, so that readers may look while control is down
+            _sync(store.parent)
         self.rack = rack
         self._path = journal_path(store)
         if not self._path.exists():
             self._path.touch()
             self._path.chmod(0o640)  # whatever the umask: SQLite gives the WAL and its index the same
+            _sync(store)
         self._wal_pages = 0
         self._sequence = 0
         with ExitStack() as undo:
@@ -106,20 +114,46 @@ class Journal:
         """Durable when it returns; one call at a time. Raises `JournalFailed`.
 
         Nothing may be committed after that: a kernel that failed an fsync drops the pages and calls the next a success.
+        Only after `JournalDelayed` the same batch may, because nothing of it had come as far as an fsync.
         """
         try:
             with self._connection:
                 self._store(batch)
-            if self._wal_pages >= _WAL_PAGES_MAX:
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.FullError, apsw.BusyError) as error:
+            raise JournalDelayed(f"{self._path}: {error}") from error
         except apsw.Error as error:
-            # Closing would move into the database what may never have reached the disk.
-            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            raise JournalFailed(f"{self._path}: {error}") from error
+            raise self._failed(error) from error
+        self._sequence += bool(batch.rows)
+        try:
+            self._keep_wal_short()
+        except apsw.FullError:
+            pass  # what was committed stays in the WAL, and the next commit finds out whether there is room
+        except apsw.Error as error:
+            raise self._failed(error) from error
+
+    @property
+    def wal_bytes(self) -> int:
+        """How long the WAL is; what is left of it from earlier, and is written over, not counted."""
+        return self._wal_pages * _PAGE_BYTES
 
     def close(self) -> None:
         """Idempotent."""
         self._resources.close()
+
+    def _failed(self, error: apsw.Error) -> JournalFailed:
+        # Closing would move into the database what may never have reached the disk.
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        return JournalFailed(f"{self._path}: {error}")
+
+    def _keep_wal_short(self) -> None:
+        if self._wal_pages < _WAL_PAGES_MAX:
+            return
+        # Readers that come and go keep it from starting over, unless the next one is made to wait.
+        is_long = self._wal_pages >= _WAL_PAGES_LONG
+        with suppress(apsw.BusyError):  # a reader that stays longer than the busy timeout
+            self._connection.wal_checkpoint(
+                mode=apsw.SQLITE_CHECKPOINT_RESTART if is_long else apsw.SQLITE_CHECKPOINT_PASSIVE
+            )
 
     def _configure(self) -> None:
         connection = self._connection
@@ -178,10 +212,9 @@ class Journal:
         many("INSERT OR REPLACE INTO alarm_samples VALUES (?, ?, ?)", samples)
 
     def _store_frame(self, rows: bytearray) -> None:
-        self._sequence += 1
         columns = scaled(rows)
-        key = (self.epoch, self._sequence)
-        frame = encode(FrameId(rack=self.rack, epoch=self.epoch, sequence=self._sequence), columns)
+        key = (self.epoch, self._sequence + 1)
+        frame = encode(FrameId(rack=self.rack, epoch=self.epoch, sequence=self._sequence + 1), columns)
         self._connection.execute("INSERT INTO frames VALUES (?, ?, ?)", (*key, frame))
         series = columns[0, np.flatnonzero(np.diff(columns[0], prepend=-1))]  # sorted, so that each begins once
         runs = set(run_of(series).tolist())
@@ -196,6 +229,15 @@ def _standing_alarms(connection: apsw.Connection) -> tuple[Alarm, ...]:
 def _kept(connection: apsw.Connection) -> dict[tuple[str, str], bytes]:
     rows: list[Any] = connection.execute("SELECT kind, key, document FROM kept").fetchall()
     return {(kind, key): document for kind, key, document in rows}
+
+
+def _sync(directory: Path) -> None:
+    """So that the names of new files last, too."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def lease(store: Path) -> int:

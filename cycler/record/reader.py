@@ -1,6 +1,6 @@
 """The reader's side of the journal, in this process or another, whether control runs or not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -66,6 +66,10 @@ class RunRecord:
     events: tuple[Event, ...]
     event_numbers: tuple[int, ...]  # of the whole journal, in the order in which they were recorded
     alarms: tuple[AlarmRecord, ...] = ()  # in the order in which they were raised
+
+
+def _refuse(damage: FrameDamaged) -> None:
+    raise damage
 
 
 class Reader:
@@ -155,12 +159,15 @@ class Reader:
             alarms=alarms,
         )
 
-    def curves(self, run_id: str) -> Mapping[PositionId, Curve]:
-        """The samples of every cell that has any. Raises `FrameDamaged`, naming the frame."""
+    def curves(self, run_id: str, *, on_damage: Callable[[FrameDamaged], None] = _refuse) -> Mapping[PositionId, Curve]:
+        """The samples of every cell that has any.
+
+        Raises `FrameDamaged`, naming the frame; `on_damage` may take that, and the curves then lack its samples.
+        """
         number, run = self._run(run_id)
         series = [*series_of(number, len(run.cells)), air_series_of(number)]
         pieces: dict[int, list[Columns]] = {}
-        for columns in self._frames(number):
+        for columns in self._frames(number, on_damage):
             begins, ends = (np.searchsorted(columns[0], series, side) for side in ("left", "right"))
             for place in np.flatnonzero(ends - begins).tolist():
                 pieces.setdefault(place, []).append(columns[1:, begins[place] : ends[place]])
@@ -200,18 +207,26 @@ class Reader:
         """All at once, so that the transaction ends here."""
         return self._connection.execute(query, bindings).fetchall()
 
-    def _frames(self, run: int) -> Iterator[Columns]:
+    def _frames(self, run: int, on_damage: Callable[[FrameDamaged], None]) -> Iterator[Columns]:
         after = (0, 0)
         while rows := self._rows(_FRAMES, (run, *after, _FRAMES_AT_ONCE)):
             for epoch, sequence, rack, frame in rows:
-                try:
-                    frame_id, columns = decode(frame)
-                except FrameDamaged as error:
-                    raise FrameDamaged(f"frame {epoch}/{sequence}: {error}") from error
-                if frame_id != FrameId(rack=rack, epoch=epoch, sequence=sequence):
-                    raise FrameDamaged(f"frame {epoch}/{sequence} of {rack} says that it is {frame_id}")
-                yield columns
                 after = (epoch, sequence)
+                try:
+                    yield _of_frame(FrameId(rack=rack, epoch=epoch, sequence=sequence), frame)
+                except FrameDamaged as error:
+                    on_damage(error)
+
+
+def _of_frame(expected: FrameId, frame: bytes) -> Columns:
+    name = f"frame {expected.epoch}/{expected.sequence}"
+    try:
+        found, columns = decode(frame)
+    except FrameDamaged as error:
+        raise FrameDamaged(f"{name}: {error}") from error
+    if found != expected:
+        raise FrameDamaged(f"{name} of {expected.rack} says that it is {found}")
+    return columns
 
 
 _STEPS: Final = "SELECT series, document FROM steps WHERE series BETWEEN ? AND ? ORDER BY series, step_count"

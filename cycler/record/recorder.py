@@ -13,19 +13,27 @@ from cycler.model.audit import AuditEntry
 from cycler.model.rack import PositionId
 from cycler.model.results import CellOutcome, Event, StepResult
 from cycler.model.run import Run
-from cycler.record.frame import ROW_BYTES, pack_row
-from cycler.record.journal import AlarmEntry, Batch, Journal, JournalFailed
+from cycler.record.frame import ROW_BYTES, coarser, pack_row
+from cycler.record.journal import AlarmEntry, Batch, Journal, JournalDelayed, JournalFailed
 from cycler.record.schema import air_series_of, run_of, series_of
 
 _ORDERS_PER_EPOCH: Final = 10**12
 _ITEMS_MAX: Final = 50_000
+_SLOW_S: Final = 1.0
+
+
+def _unheard(_: str) -> None:
+    pass
 
 
 class Recorder:
     """All but `durable`, `run` and `aclose` are ordinary calls, that never wait and never raise because of the disk.
 
-    Once the journal has failed, what is given is dropped: `on_failure` has told control, whose task now is to stop in
-    order, and that must not depend on a disk.
+    A disk that is full or slow is waited for, and `on_trouble` hears of it within a second: meanwhile nothing is
+    acknowledged, what is given gathers, and gets coarser where it is much. After `stop_after_s` without a commit
+    `on_failure` tells control, whose task then is to stop in order, and that must not depend on a disk. Should it take
+    commits again, `on_durable` hears it. Any other failure is for good: `on_failure` is told at once, and what is given
+    is dropped.
     """
 
     def __init__(
@@ -34,16 +42,30 @@ class Recorder:
         *,
         run_blocking: RunBlocking[None],
         on_failure: Callable[[str], None],
+        on_trouble: Callable[[str], None] = _unheard,
+        on_durable: Callable[[str], None] = _unheard,
         commit_every_s: float = 1.0,
+        stop_after_s: float = 10.0,
         samples_max: int = 200_000,
     ) -> None:
-        """At half of `samples_max` uncommitted samples a commit is hurried; beyond it the journal counts as failed."""
-        self.failure: str | None = None  # why nothing is recorded any more
+        """At half of `samples_max` uncommitted samples a commit is hurried; beyond it every other one goes.
+
+        Where that does not help, the journal counts as failed.
+        """
+        self.trouble: str | None = None  # why nothing is committed now
+        self.failure: str | None = None  # why what ran has been stopped, and nothing may start
         self.durable_s = 0.0  # by the loop's clock: what was given before is committed; from `run` on
         self._journal = journal
         self._run_blocking = run_blocking
         self._on_failure = on_failure
+        self._on_trouble = on_trouble
+        self._on_durable = on_durable
         self._commit_every_s = commit_every_s
+        self._stop_after_s = stop_after_s
+        self._is_final = False  # nothing is recorded any more
+        self._left_out = 0  # samples, since the journal was durable last
+        self._giving_up: asyncio.TimerHandle | None = None
+        self._waiting: tuple[Batch, float] | None = None  # taken, and when; not committed yet
         self._bytes_max = samples_max * ROW_BYTES
         self._bytes_to_hurry = self._bytes_max // 2
         self._gather_in(Batch(number=1))
@@ -209,10 +231,10 @@ class Recorder:
                 async with asyncio.timeout(self._commit_every_s):
                     await self._wanted.wait()
             self._wanted.clear()
-            if self._closed or self.failure is not None:
+            if self._closed or self._is_final:
                 return
-            if self._batch:
-                with suppress(JournalFailed):  # `on_failure` has heard of it
+            if self._batch or self._waiting is not None:
+                with suppress(JournalFailed):  # `on_trouble` or `on_failure` has heard of it
                     await self._commit()
             else:
                 self.durable_s = clock()
@@ -224,28 +246,60 @@ class Recorder:
         try:
             if self._commit_under_way is not None:
                 await asyncio.wait([self._commit_under_way])
-            if self._batch and self.failure is None:
+            while (self._batch or self._waiting is not None) and not self._is_final:
                 await self._commit()
         finally:
+            if self._giving_up is not None:
+                self._giving_up.cancel()
             self._journal.close()
 
     async def _commit(self) -> None:
-        batch, taken_s = self._batch, asyncio.get_running_loop().time()
-        self._gather_in(Batch(number=batch.number + 1))
+        if self._waiting is None:
+            self._waiting = self._batch, asyncio.get_running_loop().time()
+            self._gather_in(Batch(number=self._batch.number + 1))
+        batch, taken_s = self._waiting
         self._commit_under_way = asyncio.ensure_future(self._run_blocking(lambda: self._journal.commit(batch)))
-        self._commit_under_way.add_done_callback(lambda commit: self._land(batch.number, taken_s, commit))
+        slow = asyncio.get_running_loop().call_later(
+            _SLOW_S, self._begin_trouble, f"the disk has taken more than {_SLOW_S:g} s for a commit"
+        )
+        self._commit_under_way.add_done_callback(lambda commit: self._land(batch.number, taken_s, slow, commit))
         # A transaction can't be called back: whoever is cancelled here leaves it to go on and to be noted.
         await asyncio.shield(self._commit_under_way)
 
-    def _land(self, number: int, taken_s: float, commit: asyncio.Future[None]) -> None:
+    def _land(self, number: int, taken_s: float, slow: asyncio.TimerHandle, commit: asyncio.Future[None]) -> None:
+        slow.cancel()
         if commit.cancelled():
             return
         if (error := commit.exception()) is not None:
-            self._fail(str(error))
+            if isinstance(error, JournalDelayed):
+                self._begin_trouble(str(error))
+            else:
+                self._fail(str(error), is_final=True)
             return
+        self._waiting = None
         self._committed = number
         self.durable_s = taken_s
+        if self.trouble is not None and not self._is_final:
+            self._end_trouble()
         self._tell_waiters()
+
+    def _begin_trouble(self, reason: str) -> None:
+        if self.trouble is None:
+            self.trouble = reason
+            gives_up_s = self.durable_s + self._stop_after_s
+            self._giving_up = asyncio.get_running_loop().call_at(gives_up_s, self._give_up)
+            self._on_trouble(reason)
+
+    def _end_trouble(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+        self.trouble = self.failure = None
+        self._wanted.set()  # what has gathered meanwhile is not to wait any longer
+        left_out, self._left_out = self._left_out, 0
+        self._on_durable(f"the journal is durable again; {left_out} samples were left out of a coarser record")
+
+    def _give_up(self) -> None:
+        self._fail(f"nothing was committed for {self._stop_after_s:g} s: {self.trouble}", is_final=False)
 
     def _gather_in(self, batch: Batch) -> None:
         self._batch = batch
@@ -253,26 +307,32 @@ class Recorder:
         self._items = 0
 
     def _much_gathered(self) -> None:
-        if self.failure is not None:
+        if self._is_final:
             self._rows.clear()
-        elif len(self._rows) > self._bytes_max:
-            self._fail(f"{len(self._rows) // ROW_BYTES} samples wait for the disk")
-        else:
-            self._wanted.set()
+            return
+        self._wanted.set()
+        if len(self._rows) > self._bytes_max:
+            kept = coarser(self._rows)
+            self._left_out += (len(self._rows) - len(kept)) // ROW_BYTES
+            self._rows[:] = kept
+            if len(self._rows) > self._bytes_max * 3 // 4:
+                self._fail(f"{len(self._rows) // ROW_BYTES} samples wait for the disk", is_final=True)
 
     def _has_room(self) -> bool:
-        if self.failure is not None:
+        if self._is_final:
             return False
         self._items += 1
         if self._items > _ITEMS_MAX:
-            self._fail(f"{_ITEMS_MAX} events and results wait for the disk")
-        return self.failure is None
+            self._fail(f"{_ITEMS_MAX} events and results wait for the disk", is_final=True)
+        return not self._is_final
 
-    def _fail(self, reason: str) -> None:
-        if self.failure is None:
-            self.failure = reason
+    def _fail(self, reason: str, *, is_final: bool) -> None:
+        if is_final and not self._is_final:
+            self._is_final = True
             self._bytes_to_hurry = 0
             self._wanted.set()
+        if self.failure is None:
+            self.failure = self.trouble = reason
             self._tell_waiters()
             self._on_failure(reason)
 

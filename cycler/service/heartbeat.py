@@ -38,7 +38,10 @@ class Heartbeat:
             is_ailing = bool(ails)
 
     def ails(self, now_s: float, *, late_s: float) -> Iterator[str]:
-        """What keeps the ping from being given. A journal that has failed does not: what runs was stopped then."""
+        """What keeps the ping from being given.
+
+        A journal in trouble does not: it has its alarm, and either it mends or what runs is stopped in order.
+        """
         running = self._running
         if late_s > LATE_S_MAX:
             yield f"the control loop is {late_s:.1f} s late"
@@ -46,5 +49,5 @@ class Heartbeat:
             yield "nobody watches for silent devices"
         for device in running.controller.unwatched:
             yield f"cells run on {device}, and no reading comes"
-        if running.recorder.failure is None and now_s - running.recorder.durable_s > NOT_DURABLE_S_MAX:
+        if running.recorder.trouble is None and now_s - running.recorder.durable_s > NOT_DURABLE_S_MAX:
             yield f"nothing was committed for {now_s - running.recorder.durable_s:.1f} s"

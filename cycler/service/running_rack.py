@@ -167,6 +167,8 @@ async def under_control(
         journal,
         run_blocking=commit,
         on_failure=lambda reason: controller.stop_all(reason, code=AlarmCode.JOURNAL_NOT_DURABLE),
+        on_trouble=lambda reason: controller.note_journal(reason, is_durable=False),
+        on_durable=lambda text: controller.note_journal(text, is_durable=True),
         commit_every_s=commit_every_s,
     )
     controller = RackController(

@@ -102,7 +102,7 @@ def _status(service: RackService) -> str:
     troubles = running.controller.troubles
     going_on = sum(bay.state in {"starting", "running"} for bay in service.bays.in_use.values())
     silent = f"; not heard: {', '.join(sorted(troubles))}" if troubles else ""
-    failed = f"; the journal has failed: {running.recorder.failure}" if running.recorder.failure else ""
+    failed = f"; the journal is not durable: {running.recorder.trouble}" if running.recorder.trouble else ""
     answering = f"{len(running.devices) - len(troubles)} of {len(running.devices)} devices answer"
     return f"{answering}, {going_on} of {len(running.rack.bays)} bays run{silent}{failed}"
 

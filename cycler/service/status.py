@@ -23,7 +23,7 @@ def status_document(running: RunningRack, bays: Bays, *, since_utc: datetime) ->
         "rack": running.rack.rack,
         "since_utc": since_utc.isoformat(),
         "utc": running.utcnow().isoformat(),
-        "journal": running.recorder.failure or "durable",
+        "journal": running.recorder.trouble or "durable",
         "devices": [{"device": device, "trouble": controller.troubles.get(device)} for device in running.devices],
         "alarms": [_alarm(alarm) for alarm in controller.alarms.standing],
         "bays": [_bay(running, running.rack.bays[name], used) for name, used in bays.in_use.items()],

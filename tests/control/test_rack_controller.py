@@ -23,7 +23,7 @@ from cycler.model.rack import BayId, InterlockAction, Placement, PositionId
 from cycler.model.run import Run
 from cycler.model.world import WorldDeclaration
 from cycler.recipe.compile import compile_plan
-from cycler.record.journal import Journal, JournalFailed
+from cycler.record.journal import Journal, JournalDelayed, JournalFailed
 from cycler.record.recorder import Recorder
 from cycler.service.story import RunStory, stories
 from cycler.service.wiring import open_devices, simulated_devices
@@ -77,11 +77,11 @@ class Shop:
 class Disk:
     """Fails when it is told to."""
 
-    fails = False
+    fails: JournalFailed | None = None
 
     async def __call__(self, work: Callable[[], None]) -> None:
-        if self.fails:
-            raise JournalFailed("the disk is gone")
+        if self.fails is not None:
+            raise self.fails
         work()
 
 
@@ -118,6 +118,8 @@ def at_work(
             Journal(store, rack="TEST", opened_utc=world.utcnow()),
             run_blocking=disk or Disk(),
             on_failure=lambda reason: rack.stop_all(reason, code=AlarmCode.JOURNAL_NOT_DURABLE),
+            on_trouble=lambda reason: rack.note_journal(reason, is_durable=False),
+            on_durable=lambda text: rack.note_journal(text, is_durable=True),
         )
         built = open_devices(configuration, Surroundings(utcnow=world.utcnow, world=world))
         own = {device: author(built.cyclers[device]) for device, author in (authors or {}).items()}
@@ -257,7 +259,7 @@ def test_nothing_starts_once_the_journal_has_failed(tmp_path: Path) -> None:
     disk = Disk()
 
     async def test(shop: Shop) -> None:
-        disk.fails = True
+        disk.fails = JournalFailed("the disk is gone")
         run = await shop.start()
         await shop.finished(run, within_s=90.0)
         again = await shop.start()
@@ -266,6 +268,34 @@ def test_nothing_starts_once_the_journal_has_failed(tmp_path: Path) -> None:
         assert shop.world.truth(PositionId("B01/A1")).charged_ah == 0.0
 
     assert at_work(tmp_path, test, disk=disk) == ()
+
+
+def test_a_full_disk_is_an_alarm_at_once_and_stops_all_charging_after_ten_seconds(tmp_path: Path) -> None:
+    disk = Disk()
+
+    async def test(shop: Shop) -> None:
+        def charging() -> bool:
+            return shop.world.truth(PositionId("B01/A1")).is_energised
+
+        run = await shop.start()
+        await asyncio.sleep(20.0)
+        assert charging()
+        disk.fails = JournalDelayed("the disk is full")
+        await asyncio.sleep(2.0)
+        assert [alarm.code for alarm in shop.rack.alarms.standing] == [AlarmCode.JOURNAL_NOT_DURABLE]
+        await asyncio.sleep(6.0)
+        assert charging()
+        await asyncio.sleep(4.0)
+        assert not charging()
+        disk.fails = None
+        await asyncio.sleep(2.0)
+        assert [alarm.state for alarm in shop.rack.alarms.standing] == ["returned"]
+        await shop.finished(run, within_s=1.0)
+
+    (story,) = at_work(tmp_path, test, disk=disk)
+    told = [event.event for event in story.events if event.code == "73"]
+    assert told == ["journal.delayed", "rack.stopped"]
+    assert {outcome.ended for outcome in story.outcomes.values()} == {"stopped"}
 
 
 def test_stopping_the_rack_ends_every_run_and_opens_every_output(tmp_path: Path) -> None:

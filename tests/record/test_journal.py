@@ -2,7 +2,6 @@
 
 import shutil
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -188,56 +187,4 @@ def test_the_wal_is_moved_into_the_database_as_it_grows(store: Path) -> None:
     for number in range(2, 7):
         journal.commit(Batch(number=number, checkpoints={SERIES_PER_RUN: bytes(2_000_000)}))
     assert wal.stat().st_size < 8_000_000
-    journal.close()
-
-
-class _Disk(apsw.VFS):
-    """The machine's disk, until `fails_for` names a file whose fsync does not succeed any more."""
-
-    def __init__(self) -> None:
-        self.fails_for: str | None = None
-        super().__init__("failing-disk", "unix", makedefault=True)
-
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
-        return _File(self, name, flags)
-
-
-class _File(apsw.VFSFile):
-    def __init__(self, disk: _Disk, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
-        self._disk = disk
-        path = name.filename() if isinstance(name, apsw.URIFilename) else name
-        self._name = Path(path or "").name
-        super().__init__("unix", name, flags)
-
-    def xSync(self, flags: int) -> None:  # noqa: N802
-        if self._disk.fails_for == self._name:
-            raise apsw.IOError("the disk is gone")
-        super().xSync(flags)
-
-
-@pytest.fixture
-def disk() -> Iterator[_Disk]:
-    disk = _Disk()
-    yield disk
-    disk.unregister()
-
-
-def test_a_failed_fsync_fails_the_commit(store: Path, disk: _Disk) -> None:
-    journal = open_journal(store)
-    journal.commit(Batch(number=1, runs=[(1, TRAY)], rows=row(1.0)))
-    disk.fails_for = "journal.sqlite-wal"
-    with pytest.raises(JournalFailed, match="I/O error"):
-        journal.commit(Batch(number=2, rows=row(2.0)))
-    journal.close()
-    disk.fails_for = None
-    assert seconds_kept(store)[0] == 1.0
-
-
-def test_a_failed_fsync_of_the_database_itself_is_not_swallowed(store: Path, disk: _Disk) -> None:
-    journal = open_journal(store)
-    journal.commit(Batch(number=1, runs=[(1, TRAY)]))
-    disk.fails_for = "journal.sqlite"
-    journal.commit(Batch(number=2, checkpoints={SERIES_PER_RUN: b"small"}))
-    with pytest.raises(JournalFailed):
-        journal.commit(Batch(number=3, checkpoints={SERIES_PER_RUN: bytes(8_000_000)}))
     journal.close()

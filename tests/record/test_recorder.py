@@ -23,7 +23,7 @@ from formed_tray import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cycler.record.journal import Batch, Journal, JournalFailed
+from cycler.record.journal import Batch, Journal, JournalDelayed, JournalFailed
 from cycler.record.reader import Reader
 from cycler.record.recorder import Recorder
 from sims.loop import run_inline, run_virtual
@@ -222,14 +222,14 @@ class DiskTrouble:
     """Blocking work that fails, or hangs until it is let go."""
 
     def __init__(self) -> None:
-        self.fails = False
+        self.failure: JournalFailed | None = None
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
 
     async def __call__(self, work: Callable[[], None]) -> None:
         await self.may_go_on.wait()
-        if self.fails:
-            raise JournalFailed("the disk is gone")
+        if self.failure is not None:
+            raise self.failure
         work()
 
 
@@ -244,11 +244,11 @@ def test_a_failed_commit_is_told_to_everyone_and_never_tried_again(store: Path) 
             committing = tasks.create_task(recorder.run())
             handles = recorder.start_run(TRAY)
             await recorder.durable()
-            disk.fails = True
+            disk.failure = JournalFailed("the disk is gone")
             give_sample(recorder, handles[A10], elapsed_s=1.0)
             answers = await asyncio.gather(*(recorder.durable() for _ in range(3)), return_exceptions=True)
             assert [type(answer) for answer in answers] == [JournalFailed] * 3
-            disk.fails = False
+            disk.failure = None
             give_sample(recorder, handles[A10], elapsed_s=2.0)
             recorder.step_result(A10, CHARGE)
             with pytest.raises(JournalFailed, match="the disk is gone"):
@@ -277,7 +277,7 @@ def test_a_disk_that_hangs_fails_the_journal_and_never_the_sweep(store: Path) ->
             for second in range(400):
                 give_sample(recorder, handles[A10], elapsed_s=second)
                 await asyncio.sleep(0.1)
-            with pytest.raises(JournalFailed, match="samples wait for the disk"):
+            with pytest.raises(JournalFailed, match="nothing was committed for 10 s"):
                 await recorder.durable()
             disk.may_go_on.set()
             await recorder.aclose()
@@ -332,3 +332,119 @@ def test_the_loop_goes_on_while_a_thread_commits(store: Path) -> None:
 
     asyncio.run(main())
     assert seconds_kept(store) == [float(second) for second in range(20)]
+
+
+def test_a_slow_disk_is_told_of_within_a_second_and_forgotten_when_it_has_caught_up(store: Path) -> None:
+    heard: list[tuple[float, str]] = []
+
+    async def main() -> None:
+        disk, clock = DiskTrouble(), asyncio.get_running_loop().time
+        recorder = Recorder(
+            Journal(store, rack="R1", opened_utc=BEGAN_UTC),
+            run_blocking=disk,
+            on_failure=pytest.fail,
+            on_trouble=lambda reason: heard.append((clock() - stalled_s, reason)),
+            on_durable=lambda text: heard.append((clock() - stalled_s, text)),
+            commit_every_s=0.5,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(recorder.run())
+            handles = recorder.start_run(TRAY)
+            await recorder.durable()
+            disk.may_go_on.clear()
+            stalled_s = clock()
+            give_sample(recorder, handles[A10], elapsed_s=1.0)
+            waiting = tasks.create_task(recorder.durable())
+            await asyncio.sleep(5.0)
+            assert not waiting.done()
+            give_sample(recorder, handles[A10], elapsed_s=2.0)
+            disk.may_go_on.set()
+            await waiting
+            await recorder.durable()
+            assert (recorder.trouble, recorder.failure) == (None, None)
+            await recorder.aclose()
+
+    run_virtual(main())
+    (alarm_s, alarm), (back_s, back) = heard
+    assert alarm_s <= 1.0
+    assert "more than 1 s for a commit" in alarm
+    assert (back_s, "durable again" in back) == (5.0, True)
+    assert seconds_kept(store) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("full_s", [8.0, 30.0])
+def test_a_full_disk_stops_what_runs_after_ten_seconds_and_loses_nothing_that_fits_later(
+    store: Path, full_s: float
+) -> None:
+    told: list[tuple[float, str]] = []
+
+    async def main() -> None:
+        disk, clock = DiskTrouble(), asyncio.get_running_loop().time
+        recorder = Recorder(
+            Journal(store, rack="R1", opened_utc=BEGAN_UTC),
+            run_blocking=disk,
+            on_failure=lambda reason: told.append((clock(), reason)),
+            commit_every_s=0.5,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(recorder.run())
+            handles = recorder.start_run(TRAY)
+            await recorder.durable()
+            full_from_s = clock()
+            disk.failure = JournalDelayed("database or disk is full")
+            tasks.create_task(become_roomy(disk, full_s))
+            for each in range(40):
+                give_sample(recorder, handles[A10], elapsed_s=float(each))
+                if recorder.failure is not None:
+                    assert told[0][0] - full_from_s == pytest.approx(10.0, abs=0.6)
+                    with pytest.raises(JournalFailed, match=r"nothing was committed for 10 s: .* full"):
+                        await recorder.durable()
+                await asyncio.sleep(1.0)
+            await recorder.durable()
+            assert (recorder.trouble, recorder.failure) == (None, None)
+            await recorder.aclose()
+
+    run_virtual(main())
+    assert len(told) == (full_s > 10.0)
+    assert seconds_kept(store) == [float(each) for each in range(40)]
+
+
+async def become_roomy(disk: DiskTrouble, after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    disk.failure = None
+
+
+def test_a_long_trouble_makes_the_record_coarser_but_keeps_edges_and_sums(store: Path) -> None:
+    heard: list[str] = []
+
+    async def main() -> None:
+        disk = DiskTrouble()
+        recorder = Recorder(
+            Journal(store, rack="R1", opened_utc=BEGAN_UTC),
+            run_blocking=disk,
+            on_failure=pytest.fail,
+            on_durable=heard.append,
+            stop_after_s=1e6,
+            samples_max=100,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(recorder.run())
+            handles = recorder.start_run(TRAY)
+            await recorder.durable()
+            disk.failure = JournalDelayed("full")
+            for each in range(2000):
+                give_sample(recorder, handles[A10], elapsed_s=float(each), charged_nas=each * 10**9)
+                await asyncio.sleep(0.1)
+            disk.failure = None
+            await recorder.durable()
+            await recorder.aclose()
+
+    run_virtual(main())
+    with Reader(store) as reader:
+        curve = reader.curves(RUN_ID)[A10]
+    kept = curve.elapsed_s.tolist()
+    assert 20 < len(kept) < 200
+    assert (kept[0], kept[-1]) == (0.0, 1999.0)
+    assert kept == sorted(set(kept))
+    assert (curve.charged_ah * 3600).round(6).tolist() == kept
+    assert f"; {2000 - len(kept)} samples were left out" in heard[-1]
