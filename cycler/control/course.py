@@ -34,6 +34,7 @@ from cycler.model.alarm import AlarmCode
 from cycler.model.results import Counters, PulseReading, Sample, StopReason, Verdict
 from cycler.recipe.plan import Outcome, Plan, PlanStep, StopRule
 from cycler.recipe.words import in_words
+from cycler.safety.protections import has_outlived, timeout_s
 
 CONTACT_LOOKS = 5  # readings of a step's current that are asked for the contacts; slower devices take some to regulate
 
@@ -73,6 +74,8 @@ class Course(Standing):
             return
         # A cell outside the next step's window of temperature is not energised to find that out.
         trip = self._rail.too_hot_or_cold_for(self._to_guard(cursor, first_phase), self.temperature_degc)
+        if trip is None:
+            trip = has_outlived(self._run.timed_s, self._run.step_count - 1, self._plan)
         if trip is None:
             events.extend(self._await(cursor, first_phase))
         else:
@@ -279,6 +282,8 @@ class Course(Standing):
         )
         events.append(StepEnded(result=result))
         self._run.remember(result)
+        if timeout_s(step.plan_step) < inf:
+            self._run.timed_s += result.duration_s
         envelope, ended_v, direction = step.plan_step.envelope, result.end_voltage_v, net_direction(step.variant)
         self._run.turn(
             self.charged_nas - self.discharged_nas,

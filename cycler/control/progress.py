@@ -100,6 +100,7 @@ class RunProgress(msgspec.Struct):
     lowest_nas: int = 0  # net charge at the lowest point since the cell was last empty …
     highest_nas: int = 0  # … and at the highest one since it was last full
     climate: Climate | None = None  # None: nobody keeps one
+    timed_s: float = 0.0  # of all closed steps whose time is bounded
     tags: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)  # what the last valid step with each gave
     variables: dict[str, float] = msgspec.field(default_factory=dict)  # in V, A, s, K and their products
 

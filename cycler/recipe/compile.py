@@ -20,6 +20,7 @@ from cycler.recipe.read import read_recipe
 from cycler.recipe.references import check_references
 from cycler.recipe.subrecipes import SubRecipes, check_states
 from cycler.recipe.variables import check_variables
+from cycler.recipe.worst_case import worst_case
 from cycler.recipe.yaml_nodes import MapNode, load_bytes, load_file
 
 
@@ -59,6 +60,7 @@ def compile_plan(recipe: Recipe, cell_type: CellType, channel: ChannelRange, gro
     problems = check(recipe, cell_type, channel)
     if problems:
         raise InvalidFile(problems)
+    steps = program(recipe.steps, lowering_of(recipe, cell_type, channel, group))
     return Plan(
         recipe=recipe.recipe,
         version=recipe.version,
@@ -68,7 +70,8 @@ def compile_plan(recipe: Recipe, cell_type: CellType, channel: ChannelRange, gro
         to_state=recipe.to_state,
         is_abuse=recipe.purpose == "abuse",
         latch=latch_of(recipe, cell_type),
-        program=program(recipe.steps, lowering_of(recipe, cell_type, channel, group)),
+        program=steps,
+        time_s_max=worst_case(steps).time_s,
     )
 
 

@@ -6,6 +6,7 @@ in `cycler.contract.order`; rates (`dv_dt`, `di_dt`) are signed as in data.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, overload
 
 from cycler.contract.capabilities import MeterKind
@@ -363,3 +364,4 @@ class Plan:
     is_abuse: bool = False  # whatever has had a current in it gets the `to_state`, also where it did not get through
     latch: Latch | None = None  # of a recipe that takes filled or precharged cells
     program: tuple[PlanStep | LoopStart | LoopEnd, ...]
+    time_s_max: float = inf  # of all its steps together, over all turns

@@ -15,6 +15,7 @@ from cycler.results.chemistry import chemistry_signs
 from cycler.results.doubled import doubled_signs
 from cycler.results.plating import plating_signs
 from cycler.results.reasons import HEAT_TRIPS, decides_before, reason
+from cycler.results.second_count import count_signs
 from cycler.results.self_discharge import leak_signs
 from cycler.results.sensors import sensor_signs
 from cycler.results.signs import Sign, lots
@@ -41,7 +42,7 @@ def judged(records: Sequence[CellRecord]) -> tuple[JudgedCell, ...]:
     """Every cell, judged by itself and beside its lot, in the order of the positions (A2 before A10)."""
     signs: dict[PositionId, list[Sign]] = {}
     for lot in lots(records):
-        for rule in (chemistry_signs, doubled_signs, leak_signs, plating_signs, sensor_signs):
+        for rule in (chemistry_signs, count_signs, doubled_signs, leak_signs, plating_signs, sensor_signs):
             for position, sign in rule(lot).items():
                 signs.setdefault(position, []).append(sign)
     return tuple(

@@ -18,9 +18,9 @@ Input = Literal[
     "building-fire input", "leak input", "cooling-water input", "compressed-air input", "rack meter", "neighbours",
     "probe resistance", "recipe test", "step checksum", "device flags", "link counters", "calibration record",
     "expected serial", "approved firmware", "disk gauge", "loop lateness", "setting read-back", "clock status",
-    "gateway", "judge",
+    "gateway",
 ]  # fmt: skip
-"""What a protection is judged by. Those that no position has, `judge` among them, are still to come."""
+"""What a protection is judged by. Those that no position has are still to come."""
 
 Action = Literal["off", "off-latched", "withhold-charge", "hold", "no-start", "warn", "on-controller-loss"]
 """`hold` and `withhold-charge` open the relay, too; the cell has not failed. `on-controller-loss`: what the device is

@@ -13,7 +13,7 @@ from cycler.contract.capabilities import ChannelRange
 from cycler.contract.order import Direction
 from cycler.model.alarm import AlarmCode
 from cycler.model.cell_type import Envelope
-from cycler.recipe.plan import PlanPhase, PlanStep, StepVariant, one_order
+from cycler.recipe.plan import Plan, PlanPhase, PlanStep, StepVariant, one_order
 from cycler.safety.catalogue import CATALOGUE
 
 GuardedQuantity = Literal[
@@ -205,6 +205,18 @@ def timeout_s(step: PlanStep) -> float:
     if step.chamber is not None:
         return inf
     return step.time_s_max * (1 + TIMEOUT_SLACK_RATIO) + TIMEOUT_SLACK_S
+
+
+def has_outlived(timed_s: float, steps: int, plan: Plan) -> tuple[AlarmCode, str] | None:
+    """Why a run must not go on: so many steps have together lasted for longer than the whole recipe may."""
+    longest_s = plan.time_s_max * (1 + TIMEOUT_SLACK_RATIO) + TIMEOUT_SLACK_S * steps
+    if timed_s <= longest_s:
+        return None
+    code = AlarmCode.TOTAL_TIMEOUT
+    return (
+        code,
+        f"{CATALOGUE[code].name}: {timed_s:.0f} s in {steps} steps, the recipe takes {plan.time_s_max:.0f} s at most",
+    )
 
 
 def _guard(

@@ -165,6 +165,13 @@ def test_a_step_times_out_only_after_its_own_bound_has_had_its_chance() -> None:
     assert timeout_s(bounded) > 200.0
 
 
+def test_a_run_whose_steps_go_on_and_on_times_out_between_two_of_them() -> None:
+    turns = replace(plan(*[charge(0.5, until(compare("time", ">=", 100.0)))] * 5), time_s_max=200.0)
+    bench = started(turns, capacity_ah=500.0).run()
+    assert (bench.over.code, len(bench.results)) == ("TRIP_33", 4)  # 10 s for each step, and 2 %
+    assert "300 s in 3 steps, the recipe takes 200 s at most" in bench.over.text
+
+
 # What concerns all of them.
 
 

@@ -51,6 +51,7 @@ class Made:
     busy_from_s: float = math.inf  # from then on a current that warms it
     last_rest_h: float = 1.0
     plateau_v: float = 0.0  # after the charge
+    counted_ratio: float = 1.0  # what the device has counted in the charge, over what the host has
     pulled_v: float = 0.0  # by the next step's current, before its order is seen in force
     noise_v: float = 0.2e-3
     ended: str = "completed"
@@ -100,8 +101,9 @@ def steps_of(made: Made) -> list[StepResult]:
             discharged_nws=round(out_ah * (made.mean_v - apart_v) * NAS_PER_AH),
         )
 
+    witness_nas = round(charged * (made.counted_ratio - 1) * NAS_PER_AH)
     steps = [
-        replace(CHARGE, started_s=0.0, duration_s=10 * HOUR, moved=moved(charged, 0)),
+        replace(CHARGE, started_s=0.0, duration_s=10 * HOUR, moved=moved(charged, 0), witness_nas=witness_nas),
         replace(REST, started_s=10 * HOUR, duration_s=HOUR),
         replace(DISCHARGE, started_s=11 * HOUR, duration_s=10 * HOUR, moved=moved(0, discharged)),
         replace(REST, step_count=4, step_id="4", started_s=21 * HOUR, duration_s=made.last_rest_h * HOUR),
@@ -183,6 +185,12 @@ def test_a_cell_that_stands_higher_than_its_lot_when_full_has_plated_lithium() -
 @pytest.mark.parametrize("mean_v", [3.25, 3.85])
 def test_another_chemistry_takes_and_gives_its_charge_at_other_voltages(mean_v: float) -> None:
     assert odd_one(Made(mean_v=mean_v)) == ("quarantine", ("WRONG_CHEMISTRY",))
+
+
+def test_a_charge_that_device_and_host_count_apart_is_believed_of_neither() -> None:
+    assert odd_one(Made(counted_ratio=1.05)) == ("retest", ("TRIP_36",))
+    assert odd_one(Made(counted_ratio=0.9)) == ("retest", ("TRIP_36",))
+    assert odd_one(Made(counted_ratio=1.01)) == ("pass", ())
 
 
 def test_a_cell_by_itself_is_compared_with_what_is_rated() -> None:

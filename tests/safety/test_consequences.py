@@ -45,14 +45,14 @@ RACK = Rack(
 )
 
 
-@pytest.mark.parametrize("code", [1, 2, 3, 4, 6, 13, 19, 20, 23, 26, 32, 36])
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 6, 13, 19, 20, 23, 26, 32])
 def test_most_trips_open_their_cell_and_the_tray_goes_on(code: int) -> None:
     follows = after_trip(AlarmCode(code), A1, RACK)
     assert follows.off == (A1,)
     assert not follows.beyond_the_cell
 
 
-@pytest.mark.parametrize("code", [9, 11, 12, 27, 70])
+@pytest.mark.parametrize("code", [9, 11, 27, 70])
 def test_heat_ends_all_charging_of_the_bay_and_the_heating_and_holds_its_neighbours(code: int) -> None:
     follows = after_trip(AlarmCode(code), A1, RACK)
     assert A1 in follows.off
