@@ -1,4 +1,4 @@
-"""`cycler ack · shelve · unshelve · reset`: what people do about the alarms of a running service."""
+"""`cycler ack · shelve · out-of-service · reset`, and their opposites: what people do about a service's alarms."""
 
 from typing import Annotated
 
@@ -35,6 +35,34 @@ def shelve(
         typer.echo(shelve_alarm(config, alarm, lasts=lasts, reason=reason))
 
 
+def unshelve(alarm: Number, config: RackFile = RACK) -> None:
+    """Show a shelved alarm again before its time."""
+    with explained():
+        from cycler.cli.service_commands import unshelve_alarm  # noqa: PLC0415 (help must not wait for it)
+
+        typer.echo(unshelve_alarm(config, alarm))
+
+
+def out_of_service(
+    alarm: Number,
+    reason: Annotated[str, typer.Option(help="Why, in a sentence: it goes on record.")],
+    config: RackFile = RACK,
+) -> None:
+    """Hide an alarm until somebody puts it back, as while its sensor is repaired. Never one that keeps outputs open."""
+    with explained():
+        from cycler.cli.service_commands import take_out_of_service  # noqa: PLC0415 (help must not wait for it)
+
+        typer.echo(take_out_of_service(config, alarm, reason=reason))
+
+
+def in_service(alarm: Number, config: RackFile = RACK) -> None:
+    """Show an alarm again that was taken out of service."""
+    with explained():
+        from cycler.cli.service_commands import put_in_service  # noqa: PLC0415 (help must not wait for it)
+
+        typer.echo(put_in_service(config, alarm))
+
+
 def reset(
     what: Annotated[str, typer.Argument(help="A position, a bay, an interlock, a device, or the rack, by its id.")],
     reason: Annotated[str, typer.Option(help="Why, in a sentence: it goes on record.")],
@@ -46,11 +74,3 @@ def reset(
         from cycler.cli.service_commands import reset_what  # noqa: PLC0415 (help must not wait for it)
 
         typer.echo(reset_what(config, what, reason=reason))
-
-
-def unshelve(alarm: Number, config: RackFile = RACK) -> None:
-    """Show a shelved alarm again before its time."""
-    with explained():
-        from cycler.cli.service_commands import unshelve_alarm  # noqa: PLC0415 (help must not wait for it)
-
-        typer.echo(unshelve_alarm(config, alarm))

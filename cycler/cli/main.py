@@ -7,7 +7,7 @@ from io import TextIOWrapper
 
 import typer
 
-from cycler.cli.alarm_commands import ack, reset, shelve, unshelve
+from cycler.cli.alarm_commands import ack, in_service, out_of_service, reset, shelve, unshelve
 from cycler.cli.alarms import alarms
 from cycler.cli.config import app as config
 from cycler.cli.demo import demo
@@ -44,6 +44,8 @@ app.command("doctor")(doctor)
 app.command("ack")(ack)
 app.command("shelve")(shelve)
 app.command("unshelve")(unshelve)
+app.command("out-of-service")(out_of_service)
+app.command("in-service")(in_service)
 app.command("reset")(reset)
 app.add_typer(recipe, name="recipe")
 app.add_typer(config, name="config")

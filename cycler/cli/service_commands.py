@@ -69,6 +69,18 @@ def unshelve_alarm(config: Path, number: int) -> str:
     return f"alarm {done['alarm']}: {done['state']}"
 
 
+def take_out_of_service(config: Path, number: int, *, reason: str) -> str:
+    """The alarm's state now."""
+    done = ask(config, "out-of-service", {"alarm": str(number)}, reason=reason)
+    return f"alarm {done['alarm']}: {done['state']}"
+
+
+def put_in_service(config: Path, number: int) -> str:
+    """The alarm's state now."""
+    done = ask(config, "in-service", {"alarm": str(number)})
+    return f"alarm {done['alarm']}: {done['state']}"
+
+
 def reset_what(config: Path, what: str, *, reason: str) -> str:
     """What was released."""
     return f"reset: {ask(config, 'reset', {'what': what}, reason=reason)['reset']}"

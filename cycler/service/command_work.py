@@ -52,6 +52,8 @@ class CommandWork:
             "ack": self._ack,
             "shelve": self._shelve,
             "unshelve": self._unshelve,
+            "out-of-service": self._out_of_service,
+            "in-service": self._in_service,
             "reset": self._reset,
             "decide": self._decide,
         }
@@ -132,6 +134,17 @@ class CommandWork:
     async def _unshelve(self, request: Request, peer: Peer, _accepted: Callable[[], None]) -> Result:
         number = as_number(Arguments(request, "alarm")["alarm"])
         return {"alarm": number, "state": self._running.controller.alarms.unshelve(number, by=peer.user).state}
+
+    async def _out_of_service(self, request: Request, peer: Peer, _accepted: Callable[[], None]) -> Result:
+        number, reason = as_number(Arguments(request, "alarm")["alarm"]), as_line("reason", request.reason)
+        return {
+            "alarm": number,
+            "state": self._running.controller.alarms.remove(number, by=peer.user, reason=reason).state,
+        }
+
+    async def _in_service(self, request: Request, peer: Peer, _accepted: Callable[[], None]) -> Result:
+        number = as_number(Arguments(request, "alarm")["alarm"])
+        return {"alarm": number, "state": self._running.controller.alarms.restore(number, by=peer.user).state}
 
     async def _reset(self, request: Request, peer: Peer, _accepted: Callable[[], None]) -> Result:
         """What a trip has latched is released, where its cause is gone; nothing is started."""

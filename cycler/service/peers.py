@@ -24,6 +24,8 @@ MAY: Final[Mapping[str, Collection[Role]]] = {
     "ack": OPERATING,
     "shelve": OPERATING,
     "unshelve": OPERATING,
+    "out-of-service": OPERATING - {"operator"},
+    "in-service": OPERATING - {"operator"},
     "reset": frozenset({"maintenance", "admin"}),
     "decide": frozenset({"engineer", "admin"}),
 }

@@ -40,6 +40,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("ack", "3"),
         ("shelve", "3", "--for", "2 h", "--reason", "its sensor is being replaced"),
         ("unshelve", "3"),
+        ("out-of-service", "3", "--reason", "its sensor is being replaced"),
+        ("in-service", "3"),
         ("reset", "B01", "--reason", "all cold"),
         ("load", "B01", "--tray", "T1", "--recipe", "short.yaml", "--cells", "cells.csv"),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from service_bench import ADA, CELLS, EVE, RECIPE, ROOT, ServiceBench, audit, in_service, peer, records
 
+from cycler.model.alarm import AlarmCode
 from cycler.model.audit import Role
 from cycler.service.command_lines import Answer, Request
 from sims.world import SimulatedWorld
@@ -161,6 +162,25 @@ def test_an_alarm_is_acknowledged_and_shelved_by_who_is_on_record_for_it(tmp_pat
     assert in_service(tmp_path, scenario) == ["role", "acknowledged", "alarm", "wrong-use", "wrong-use"]
     (entry,) = [each for each in audit(tmp_path) if (each.command, each.answer) == ("ack", "done")]
     assert (entry.user, entry.reason) == ("bob", "seen")
+
+
+def test_an_alarm_is_out_of_service_until_it_is_put_back_and_no_operator_does_that(tmp_path: Path) -> None:
+    async def scenario(bench: ServiceBench) -> list[str]:
+        alarms = bench.service.running.controller.alarms
+        alarms.raised(AlarmCode.CLOCK_NOT_SYNCHRONISED, "clock", "the clock follows no source")
+        (alarm,) = alarms.standing
+        number, mia = str(alarm.number), peer("mia", "maintenance")
+        said = [
+            await bench.ask("out-of-service", {"alarm": number}, reason="the mast is being replaced"),
+            await bench.ask("out-of-service", {"alarm": number}, by=mia),
+            await bench.ask("in-service", {"alarm": number}, by=mia),
+            await bench.ask("out-of-service", {"alarm": number}, by=mia, reason="the mast is being replaced"),
+            await bench.ask("in-service", {"alarm": number}, by=mia),
+        ]
+        return [answer.code or str(answer.result["state"]) for answer in said]
+
+    said = in_service(tmp_path, scenario)
+    assert said == ["role", "wrong-use", "alarm", "out-of-service", "unacknowledged"]
 
 
 def test_a_device_that_was_given_up_is_tried_again_when_maintenance_says_so(tmp_path: Path) -> None:
