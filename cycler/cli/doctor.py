@@ -2,7 +2,7 @@
 
 import json as json_module
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,13 +29,15 @@ def doctor(  # noqa: PLR0917 (typer gives them by name)
     on_dummy_load: Annotated[bool, typer.Option("--on-dummy-load", help="There is a dummy load, and no cell.")] = False,
     by: Annotated[str | None, typer.Option(help="Who stands beside the device.")] = None,
     current: Annotated[str | None, typer.Option(help="What the dummy load bears, like 0.5 A.")] = None,
+    store: Annotated[bool, typer.Option("--store", help="Read the whole store: is it as it was written?")] = False,
     record: Annotated[Path | None, typer.Option(help="Where the record goes; else DEVICE-proof.yaml.")] = None,
 ) -> None:
     """Say who opens each output when control is lost, and what has to be mended; 1 if there is something.
 
-    It looks at the rack file and at this computer, and connects to no device. Only --proof-test does: it has the device
-    alone, drives a small current both ways through a dummy load that holds a voltage, trips each limit, and writes the
-    dated record that the rack file names by `proof_test`; 1 if something did not open.
+    It looks at the rack file and at this computer, with --store at all that is recorded, and connects to no device.
+    Only --proof-test does: it has the device alone, drives a small current both ways through a dummy load that holds a
+    voltage, trips each limit, and writes the dated record that the rack file names by `proof_test`; 1 if something did
+    not open.
     """
     with explained(as_json=json):
         if proof_test is not None:
@@ -59,6 +61,10 @@ def doctor(  # noqa: PLR0917 (typer gives them by name)
 
         configuration = load_configuration(config)
         diagnosis = diagnose(configuration, utcnow().date())
+        if store:
+            from cycler.service.stores import store_checks, store_of  # noqa: PLC0415
+
+            diagnosis = replace(diagnosis, checks=(*diagnosis.checks, *store_checks(store_of(configuration))))
         if json:
             sys.stdout.write(json_module.dumps(_document(diagnosis), indent=2) + "\n")
         else:

@@ -19,6 +19,7 @@ from cycler.cli.safe_off import safe_off
 from cycler.cli.serve import serve
 from cycler.cli.sim import sim
 from cycler.cli.simulate import simulate
+from cycler.cli.store import backup, seal
 from cycler.cli.trays import abort, all_off, load, resume, start, status
 
 app = typer.Typer(
@@ -41,6 +42,8 @@ app.command("abort")(abort)
 app.command("all-off")(all_off)
 app.command("status")(status)
 app.command("doctor")(doctor)
+app.command("seal")(seal)
+app.command("backup")(backup)
 app.command("ack")(ack)
 app.command("shelve")(shelve)
 app.command("unshelve")(unshelve)

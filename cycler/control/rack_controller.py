@@ -282,6 +282,10 @@ class RackController:
         event = "journal.durable" if is_durable else "journal.delayed"
         self._log.record(event, code=AlarmCode.JOURNAL_NOT_DURABLE, text=text)
 
+    def note_disk(self, text: str, *, is_low: bool) -> None:
+        """It will soon not take the record any more. Or: it will."""
+        self._log.record("disk.low" if is_low else "disk.roomy", code=AlarmCode.DISK_LOW, text=text)
+
     def stop(self, positions: Collection[PositionId], reason: StopReason, text: str) -> None:
         """End the runs of these cells and open their outputs; nothing happens where none goes on."""
         for name in positions:

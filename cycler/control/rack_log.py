@@ -29,6 +29,7 @@ RETURNS: Final[Mapping[str, frozenset[AlarmCode]]] = {
     "chamber.sensor_back": frozenset({AlarmCode.SENSOR_BREAK}),
     "device.back": frozenset({AlarmCode.STALE_DATA}) | _NOT_OPEN,
     "device.heard": frozenset({AlarmCode.STALE_DATA}),
+    "disk.roomy": frozenset(),
     "interlock.cleared": frozenset(),
     "journal.durable": frozenset(),
     "meter.back": frozenset({AlarmCode.STALE_DATA}),

@@ -14,7 +14,8 @@ import pyarrow.parquet
 from cycler.model.rack import PositionId
 from cycler.model.results import CellResult, Event
 from cycler.record.alarm_tables import alarms_table, trip_samples_table
-from cycler.record.reader import Curve, RunRecord
+from cycler.record.curve import Curve
+from cycler.record.reader import RunRecord
 from cycler.record.tables import bdf_table, cells_table, events_table, pulses_table, steps_table
 
 

@@ -36,6 +36,7 @@ _SCALES = {"elapsed_us": 1e6, "step_time_us": 1e6, "voltage_uv": 1e6, "current_u
 
 _MAGIC = b"FCF1"
 _HEADER = struct.Struct("<4sQQIH")
+HEADER_BYTES: Final = _HEADER.size
 _CRC = struct.Struct("<I")
 _LEVEL = 3
 
@@ -95,6 +96,11 @@ def encode(frame_id: FrameId, columns: Columns) -> bytes:
     header = _HEADER.pack(_MAGIC, frame_id.epoch, frame_id.sequence, columns.shape[1], len(rack))
     body = header + rack + zstandard.ZstdCompressor(level=_LEVEL).compress(planes.data)
     return body + _CRC.pack(zlib.crc32(body))
+
+
+def rows_of(begin: bytes) -> int:
+    """How many samples a frame says to have that begins with these HEADER_BYTES; 0 where it is shorter than they."""
+    return int(_HEADER.unpack(begin)[3]) if len(begin) == HEADER_BYTES else 0
 
 
 def decode(frame: bytes) -> tuple[FrameId, Columns]:

@@ -30,10 +30,15 @@ from cycler.record.schema import (
     journal_path,
     run_of,
 )
+from cycler.record.segment import Segment, remove_strays
 
 _PAGE_BYTES: Final = 4096
 _WAL_PAGES_MAX: Final = 1000
 _WAL_PAGES_LONG: Final = 4 * _WAL_PAGES_MAX
+_RUNS_OF_FRAMES: Final = """
+INSERT INTO segment_runs
+SELECT DISTINCT run, ? FROM frame_runs WHERE (epoch, sequence) BETWEEN (?, ?) AND (?, ?)
+"""
 _document = msgspec.msgpack.Encoder().encode
 
 
@@ -70,11 +75,13 @@ class Batch:
     audit: list[AuditEntry] = field(default_factory=list)
     alarms: list[AlarmEntry] = field(default_factory=list)
     signatures: list[Signature] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)  # whose frames go
     kept: dict[tuple[str, str], bytes | None] = field(default_factory=dict)  # by kind and key; None: not any more
 
     def __bool__(self) -> bool:
         parts = (self.rows, self.runs, self.steps, self.events, self.outcomes, self.checkpoints)
-        return any(parts) or any((self.approvals, self.audit, self.alarms, self.signatures, self.kept))
+        rest = (self.approvals, self.audit, self.alarms, self.signatures, self.segments, self.kept)
+        return any(parts) or any(rest)
 
 
 class Journal:
@@ -105,6 +112,7 @@ class Journal:
                 self.runs: dict[str, int] = dict(self._connection.execute("SELECT run_id, run FROM runs"))
                 self.alarm_numbers: int = self._connection.execute("SELECT max(alarm) FROM alarms").get or 0
                 self.standing_alarms = _standing_alarms(self._connection)
+                remove_strays(store, {file for (file,) in self._connection.execute("SELECT file FROM segments")})
                 self.kept: dict[tuple[str, str], bytes] = _kept(self._connection)
             except apsw.Error as error:
                 raise JournalUnusable(f"{self._path}: {error}") from error
@@ -197,10 +205,20 @@ class Journal:
         many("INSERT INTO signatures (document) VALUES (?)", [(_document(each),) for each in batch.signatures])
         for each in batch.alarms:
             self._store_alarm(each)
+        for sealed in batch.segments:
+            self._store_segment(sealed)
         held = [(*name, document) for name, document in batch.kept.items() if document is not None]
         many("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", held)
         gone = [name for name, document in batch.kept.items() if document is None]
         many("DELETE FROM kept WHERE kind = ? AND key = ?", gone)
+
+    def _store_segment(self, segment: Segment) -> None:
+        execute, frames = self._connection.execute, (*segment.first, *segment.last)
+        about = (segment.file, segment.sha256, segment.rows)
+        execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", (*about, *frames))
+        execute(_RUNS_OF_FRAMES, (segment.file, *frames))
+        execute("DELETE FROM frame_runs WHERE (epoch, sequence) BETWEEN (?, ?) AND (?, ?)", frames)
+        execute("DELETE FROM frames WHERE (epoch, sequence) BETWEEN (?, ?) AND (?, ?)", frames)
 
     def _store_alarm(self, entry: AlarmEntry) -> None:
         execute, many = self._connection.execute, self._connection.executemany

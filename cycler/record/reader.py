@@ -1,7 +1,7 @@
 """The reader's side of the journal, in this process or another, whether control runs or not."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -9,16 +9,16 @@ from typing import Any, Final, Self, TypeVar
 import apsw
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from cycler.model.alarm_record import Alarm, AlarmChange, AlarmRecord, TripSamples
 from cycler.model.approval import Approval
 from cycler.model.audit import AuditEntry
 from cycler.model.rack import PositionId
 from cycler.model.release import Signature
-from cycler.model.results import NAS_PER_AH, CellOutcome, Event, StepResult
+from cycler.model.results import CellOutcome, Event, StepResult
 from cycler.model.run import Run
-from cycler.record.frame import COLUMNS, NO_VALUE, Columns, FrameDamaged, FrameId, decode
+from cycler.record.curve import Curve, curve_of, surrounded
+from cycler.record.frame import HEADER_BYTES, Columns, FrameDamaged, FrameId, decode, rows_of
 from cycler.record.schema import (
     SERIES_PER_RUN,
     JournalUnusable,
@@ -28,31 +28,10 @@ from cycler.record.schema import (
     journal_path,
     series_of,
 )
-
-AIR_OLD_S: Final = 120.0
-"""An older reading of the air says nothing of a sample."""
+from cycler.record.segment import Segment, read_segment
 
 _FRAMES_AT_ONCE: Final = 256
 T = TypeVar("T")
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """One cell's samples in the order in which they were taken. NaN where the device gave no value."""
-
-    step_count: NDArray[np.int64]
-    cycle: NDArray[np.int64]
-    elapsed_s: Floats
-    step_time_s: Floats
-    voltage_v: Floats
-    current_a: Floats
-    temperature_degc: Floats
-    charged_ah: Floats
-    discharged_ah: Floats
-    charged_wh: Floats
-    discharged_wh: Floats
-    air_degc: Floats | None = None  # around the cell, as it was read nearest in time; None where the run has no chamber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +60,7 @@ class Reader:
     def __init__(self, store: Path) -> None:
         """Raises `JournalUnusable`, also where there is no journal."""
         check_library()
+        self._store = store
         path = journal_path(store)
         if not path.exists():
             raise JournalUnusable(f"{path} does not exist")
@@ -105,6 +85,10 @@ class Reader:
         """All runs, in the order in which they began."""
         rows = self._rows("SELECT document FROM runs ORDER BY run")
         return tuple(_decoded(document, Run) for (document,) in rows)
+
+    def run_ids(self) -> tuple[str, ...]:
+        """All of them, in the order in which they began."""
+        return tuple(run_id for (run_id,) in self._rows("SELECT run_id FROM runs ORDER BY run"))
 
     def approvals(self) -> tuple[Approval, ...]:
         """What has been decided about recipes, in the order in which it was."""
@@ -159,25 +143,62 @@ class Reader:
             alarms=alarms,
         )
 
-    def curves(self, run_id: str, *, on_damage: Callable[[FrameDamaged], None] = _refuse) -> Mapping[PositionId, Curve]:
-        """The samples of every cell that has any.
+    def curves(
+        self,
+        run_id: str,
+        positions: Collection[PositionId] | None = None,
+        *,
+        on_damage: Callable[[FrameDamaged], None] = _refuse,
+    ) -> Mapping[PositionId, Curve]:
+        """The samples of every cell, or of these, that has any.
 
-        Raises `FrameDamaged`, naming the frame; `on_damage` may take that, and the curves then lack its samples.
+        Raises `FrameDamaged`, naming the frame or the segment; `on_damage` may take that, and the curves then lack what
+        was in it.
         """
         number, run = self._run(run_id)
-        series = [*series_of(number, len(run.cells)), air_series_of(number)]
+        position_of = dict(zip(series_of(number, len(run.cells)), run.cells, strict=True))
+        air = air_series_of(number)
+        wanted = [each for each, position in position_of.items() if positions is None or position in positions]
         pieces: dict[int, list[Columns]] = {}
-        for columns in self._frames(number, on_damage):
-            begins, ends = (np.searchsorted(columns[0], series, side) for side in ("left", "right"))
-            for place in np.flatnonzero(ends - begins).tolist():
-                pieces.setdefault(place, []).append(columns[1:, begins[place] : ends[place]])
-        air = pieces.pop(len(run.cells), None)
-        around = None if air is None else _curve(np.concatenate(air, axis=1))
-        return {
-            position: _surrounded(_curve(np.concatenate(pieces.pop(place), axis=1)), around)
-            for place, position in enumerate(run.cells)
-            if place in pieces
-        }
+        for columns in self._samples(number, [*wanted, air], on_damage):
+            pieces.setdefault(int(columns[0, 0]), []).append(columns[1:])
+        curves = {each: curve_of(np.concatenate(parts, axis=1)) for each, parts in pieces.items()}
+        around = curves.get(air)
+        return {position_of[each]: surrounded(curves[each], around) for each in wanted if each in curves}
+
+    def segments(self) -> tuple[Segment, ...]:
+        """All of them, the oldest first."""
+        return _segments(self._rows(_SEGMENTS))
+
+    def frame_ids(self) -> Sequence[tuple[FrameId, int]]:
+        """All frames that are not sealed, the oldest first, each with the number of its samples."""
+        rows = self._rows(_FRAME_IDS, (HEADER_BYTES,))
+        return [(FrameId(rack=rack, epoch=epoch, sequence=n), rows_of(begin)) for epoch, n, rack, begin in rows]
+
+    def inventory(self) -> tuple[tuple[Segment, ...], Sequence[tuple[FrameId, int]]]:
+        """Segments and frames, as of one instant."""
+        with self._connection:
+            segments, frames = self.segments(), self.frame_ids()
+        return segments, frames
+
+    def frame(self, frame_id: FrameId) -> Columns:
+        """Raises `FrameDamaged`, and `KeyError` for one that is not there: it may have been sealed."""
+        for (frame,) in self._rows(_FRAME, (frame_id.epoch, frame_id.sequence)):
+            return _of_frame(frame_id, frame)
+        raise KeyError(frame_id)
+
+    def broken_pages(self) -> Iterator[str]:
+        """What SQLite finds wrong with the file, in its words."""
+        try:
+            yield from (text for (text,) in self._rows("PRAGMA integrity_check") if text != "ok")
+        except apsw.Error as error:
+            yield str(error)
+
+    def copy_into(self, other: apsw.Connection) -> None:
+        """The whole journal as it is now, into an empty database."""
+        with other.backup("main", self._connection, "main") as copying:
+            while not copying.done:
+                copying.step(-1)
 
     def _run(self, run_id: str) -> tuple[int, Run]:
         for number, document in self._rows("SELECT run, document FROM runs WHERE run_id = ?", (run_id,)):
@@ -207,15 +228,39 @@ class Reader:
         """All at once, so that the transaction ends here."""
         return self._connection.execute(query, bindings).fetchall()
 
-    def _frames(self, run: int, on_damage: Callable[[FrameDamaged], None]) -> Iterator[Columns]:
+    def _samples(self, run: int, series: Sequence[int], on_damage: Callable[[FrameDamaged], None]) -> Iterator[Columns]:
+        """Those of each series in their order, a piece of one series at a time."""
+        # Frames first: what is sealed meanwhile is in a segment then, and is not taken twice.
+        frames = list(self._frames(run, on_damage))
+        sealed = (0, 0)
+        for segment in _segments(self._rows(_SEGMENTS_OF_RUN, (run,))):
+            sealed = segment.last
+            try:
+                yield from read_segment(self._store, segment.file, series)
+            except FrameDamaged as error:
+                on_damage(error)
+        for key, columns in frames:
+            if key > sealed:
+                begins, ends = (np.searchsorted(columns[0], series, side) for side in ("left", "right"))
+                for place in np.flatnonzero(ends - begins).tolist():
+                    yield columns[:, begins[place] : ends[place]]
+
+    def _frames(self, run: int, on_damage: Callable[[FrameDamaged], None]) -> Iterator[tuple[tuple[int, int], Columns]]:
         after = (0, 0)
         while rows := self._rows(_FRAMES, (run, *after, _FRAMES_AT_ONCE)):
             for epoch, sequence, rack, frame in rows:
                 after = (epoch, sequence)
                 try:
-                    yield _of_frame(FrameId(rack=rack, epoch=epoch, sequence=sequence), frame)
+                    yield after, _of_frame(FrameId(rack=rack, epoch=epoch, sequence=sequence), frame)
                 except FrameDamaged as error:
                     on_damage(error)
+
+
+def _segments(rows: list[Any]) -> tuple[Segment, ...]:
+    return tuple(
+        Segment(file=file, sha256=sha256, rows=count, first=(first_epoch, first), last=(last_epoch, last))
+        for file, sha256, count, first_epoch, first, last_epoch, last in rows
+    )
 
 
 def _of_frame(expected: FrameId, frame: bytes) -> Columns:
@@ -251,42 +296,15 @@ SELECT epoch, sequence, rack, frame
 FROM frame_runs JOIN frames USING (epoch, sequence) JOIN epochs USING (epoch)
 WHERE run = ? AND (epoch, sequence) > (?, ?) ORDER BY epoch, sequence LIMIT ?
 """
-
-
-def _surrounded(curve: Curve, around: Curve | None) -> Curve:
-    """With the air's temperature, where that was read at about the time of a sample."""
-    if around is None:
-        return curve
-    read_s = around.elapsed_s
-    after = np.searchsorted(read_s, curve.elapsed_s).clip(0, len(read_s) - 1)
-    before = (after - 1).clip(0)
-    nearest = np.where(curve.elapsed_s - read_s[before] < read_s[after] - curve.elapsed_s, before, after)
-    is_near = np.abs(read_s[nearest] - curve.elapsed_s) <= AIR_OLD_S
-    return replace(curve, air_degc=np.where(is_near, around.temperature_degc[nearest], np.nan))
+_FRAME_IDS: Final = """
+SELECT epoch, sequence, rack, substr(frame, 1, ?) FROM frames JOIN epochs USING (epoch) ORDER BY epoch, sequence
+"""
+_FRAME: Final = "SELECT frame FROM frames WHERE (epoch, sequence) = (?, ?)"
+_SEGMENTS: Final = "SELECT * FROM segments ORDER BY first_epoch, first_sequence"
+_SEGMENTS_OF_RUN: Final = """
+SELECT segments.* FROM segment_runs JOIN segments USING (file) WHERE run = ? ORDER BY first_epoch, first_sequence
+"""
 
 
 def _decoded(document: bytes, kind: type[T]) -> T:
     return msgspec.msgpack.decode(document, type=kind)
-
-
-def _curve(columns: Columns) -> Curve:
-    """From the rows of COLUMNS but the first."""
-    column = dict(zip(COLUMNS[1:], columns, strict=True))
-
-    def si(name: str, per_unit: float) -> Floats:
-        values = column[name]
-        return np.where(values == NO_VALUE, np.nan, values / per_unit)
-
-    return Curve(
-        step_count=column["step_count"],
-        cycle=column["cycle"],
-        elapsed_s=si("elapsed_us", 1e6),
-        step_time_s=si("step_time_us", 1e6),
-        voltage_v=si("voltage_uv", 1e6),
-        current_a=si("current_ua", 1e6),
-        temperature_degc=si("temperature_mdegc", 1e3),
-        charged_ah=si("charged_nas", NAS_PER_AH),
-        discharged_ah=si("discharged_nas", NAS_PER_AH),
-        charged_wh=si("charged_nws", NAS_PER_AH),
-        discharged_wh=si("discharged_nws", NAS_PER_AH),
-    )

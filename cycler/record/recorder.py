@@ -16,6 +16,7 @@ from cycler.model.run import Run
 from cycler.record.frame import ROW_BYTES, coarser, pack_row
 from cycler.record.journal import AlarmEntry, Batch, Journal, JournalDelayed, JournalFailed
 from cycler.record.schema import air_series_of, run_of, series_of
+from cycler.record.segment import Segment
 
 _ORDERS_PER_EPOCH: Final = 10**12
 _ITEMS_MAX: Final = 50_000
@@ -81,6 +82,11 @@ class Recorder:
         self._runs = dict(journal.runs)
         self._series: dict[PositionId, int] = {}
         self._going_on: dict[int, set[PositionId]] = {}
+
+    @property
+    def wal_bytes(self) -> int:
+        """How long the journal's WAL is."""
+        return self._journal.wal_bytes
 
     def next_order_id(self) -> int:
         """Never used twice in the life of the store: each opening has 10^12 ids of its own."""
@@ -192,6 +198,11 @@ class Recorder:
         """Somebody has decided about a recipe."""
         if self._has_room():
             self._batch.approvals.append(approval)
+
+    def sealed(self, segment: Segment) -> None:
+        """A file holds the samples of these frames from now on; they go."""
+        if self._has_room():
+            self._batch.segments.append(segment)
 
     def keep(self, kind: str, key: str, document: bytes | None) -> None:
         """What control has to know after a restart, too. Replaces the earlier; None: not any more."""

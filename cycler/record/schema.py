@@ -64,6 +64,12 @@ CREATE TRIGGER IF NOT EXISTS signatures_last BEFORE DELETE ON signatures
 CREATE TABLE kept (kind TEXT NOT NULL, key TEXT NOT NULL, document BLOB NOT NULL, PRIMARY KEY (kind, key))
                    STRICT, WITHOUT ROWID;
 """,
+    """
+CREATE TABLE segments (file TEXT PRIMARY KEY, sha256 TEXT NOT NULL, rows INTEGER NOT NULL,
+                       first_epoch INTEGER NOT NULL, first_sequence INTEGER NOT NULL,
+                       last_epoch INTEGER NOT NULL, last_sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE segment_runs (run INTEGER NOT NULL, file TEXT NOT NULL, PRIMARY KEY (run, file)) STRICT, WITHOUT ROWID;
+""",
 )
 """What brings a journal from each version to the next; all of it makes a new one.
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from cycler.model.rack import PositionId
 from cycler.model.results import NAS_PER_AH, CellResult, Event, PulsePoint, StepResult
 from cycler.model.run import Run
-from cycler.record.reader import Curve, RunRecord
+from cycler.record.curve import Curve
+from cycler.record.reader import RunRecord
 
 Row = dict[str, str | int | float | datetime | None]
 

@@ -37,9 +37,21 @@ def host_checks(configuration: Configuration) -> Iterator[Check]:
         yield from _line(device)
     if configuration.store is not None:
         yield from _folder("store", configuration.store)
-        yield from _disk(configuration.store)
+        yield disk_check(configuration.store)
     yield from _folder("runtime", configuration.runtime)
     yield clock_check()
+
+
+def disk_check(store: Path) -> Check:
+    """Whether the disk of a store, that may be made yet, has room enough."""
+    place = store
+    while not place.exists():
+        place = place.parent
+    usage = shutil.disk_usage(place)
+    text = f"{usage.free / 1e9:.1f} GB of {usage.total / 1e9:.1f} GB are free"
+    if usage.free < max(FREE_BYTES_MIN, FREE_RATIO_MIN * usage.total):
+        return Check(about="disk", verdict="mend", text=text, remedy="make room: without a journal no cell is charged")
+    return Check(about="disk", verdict="fine", text=text)
 
 
 def clock_check() -> Check:
@@ -99,15 +111,3 @@ def _folder(about: str, path: Path) -> Iterator[Check]:
     else:
         text = str(path) if place == path else f"{path} is made at the start"
         yield Check(about=about, verdict="fine", text=text)
-
-
-def _disk(path: Path) -> Iterator[Check]:
-    place = path
-    while not place.exists():
-        place = place.parent
-    usage = shutil.disk_usage(place)
-    text = f"{usage.free / 1e9:.1f} GB of {usage.total / 1e9:.1f} GB are free"
-    if usage.free < max(FREE_BYTES_MIN, FREE_RATIO_MIN * usage.total):
-        yield Check(about="disk", verdict="mend", text=text, remedy="make room: without a journal no cell is charged")
-    else:
-        yield Check(about="disk", verdict="fine", text=text)

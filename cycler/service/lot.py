@@ -11,8 +11,9 @@ from cycler.model.rack import PositionId
 from cycler.model.results import CellOutcome, CellResult, StepResult
 from cycler.model.run import Run
 from cycler.record.alarm_tables import alarms_of
+from cycler.record.curve import Curve
 from cycler.record.export import event_hash, events_of, export_runs
-from cycler.record.reader import Curve, Reader, RunRecord
+from cycler.record.reader import Reader, RunRecord
 from cycler.results.cell_record import CellRecord
 from cycler.results.report import render_report
 from cycler.results.verdict import JudgedCell, judged, never_ended

@@ -59,7 +59,7 @@ def predict(
     with tempfile.TemporaryDirectory() as folder:
         (run,) = run_session(configuration, world, [job], store=Path(folder), seed=SEED, on_progress=on_progress)
         with Reader(Path(folder)) as reader:
-            record, curve = reader.record(run.run_id), reader.curves(run.run_id).get(position)
+            record, curve = reader.record(run.run_id), reader.curves(run.run_id, [position]).get(position)
     results, outcome = record.steps.get(position, ()), record.outcomes.get(position)
     if curve is None:
         why = outcome.detail if outcome is not None else "nothing is known of it"

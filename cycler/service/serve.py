@@ -18,6 +18,7 @@ from cycler.service.clock import utcnow
 from cycler.service.command_lines import command_socket
 from cycler.service.command_server import CommandServer
 from cycler.service.configuration import Configuration
+from cycler.service.disk_watch import DiskWatch
 from cycler.service.handing_over import HandoverKeeper
 from cycler.service.heartbeat import Heartbeat
 from cycler.service.notify import Notifier
@@ -25,6 +26,7 @@ from cycler.service.only_error import only_error
 from cycler.service.peers import Peer, peer_of
 from cycler.service.rack_file import load_configuration
 from cycler.service.rack_service import RackService, rack_service
+from cycler.service.sealer import Sealer
 
 T = TypeVar("T")
 
@@ -74,6 +76,10 @@ async def _serve(configuration: Configuration, store: Path, notifier: Notifier) 
                     beating = tasks.create_task(heartbeat.run(), name="heartbeat")
                     keeper = HandoverKeeper(configuration, service.running)
                     keeping = tasks.create_task(keeper.keep(), name="handover")
+                    disk_watch = DiskWatch(service.running, store)
+                    looking = tasks.create_task(disk_watch.run(), name="disk")
+                    sealer = Sealer(service.running.recorder, store, run_blocking=asyncio.to_thread)
+                    sealing = tasks.create_task(sealer.run(), name="seal")
                     telling = tasks.create_task(_tell_status(service, notifier), name="status")
                     gc.collect()
                     gc.freeze()  # what lives now stays: looking through it again and again would make control late
@@ -83,7 +89,8 @@ async def _serve(configuration: Configuration, store: Path, notifier: Notifier) 
                     notifier.tell("READY=1", f"STATUS={_status(service)}")
                     await stop.wait()
                 log.info("service.stopping")
-                telling.cancel()
+                for task in (telling, looking, sealing):
+                    task.cancel()
                 notifier.tell("STOPPING=1", "STATUS=stopping: outputs are opened, the record is closed")
             keeping.cancel()
             beating.cancel()

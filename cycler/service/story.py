@@ -10,8 +10,9 @@ from cycler.model.alarm_record import AlarmRecord
 from cycler.model.rack import PositionId
 from cycler.model.results import NAS_PER_AH, CellOutcome, Counters, Event, Sample, StepResult
 from cycler.model.run import Run
+from cycler.record.curve import Curve
 from cycler.record.export import event_hash
-from cycler.record.reader import Curve, Reader
+from cycler.record.reader import Reader
 from cycler.record.schema import journal_path
 
 
