@@ -29,10 +29,12 @@ def safe_off(
     with explained(as_json=json, store=False):
         from cycler.service.clock import utcnow  # noqa: PLC0415 (help must not wait for it)
         from cycler.service.handover import NoHandover, read_handover  # noqa: PLC0415
-        from cycler.service.rack_file import load_configuration  # noqa: PLC0415
+        from cycler.service.rack_in_force import configuration_in_force  # noqa: PLC0415
         from cycler.service.safe_off import SafeOff  # noqa: PLC0415
 
-        configuration = load_configuration(config, builds_devices=False)
+        configuration, told = configuration_in_force(config)
+        if told is not None:
+            sys.stderr.write(f"{told}\n")
         handover = None
         if mode == "handover":
             try:

@@ -51,16 +51,16 @@ Node = ScalarNode | ListNode | MapNode
 
 def load_file(path: Path) -> MapNode:
     """Read a file whose top level is a mapping. Raises only `InvalidFile`."""
-    return load_bytes(_read(path), str(path))
+    return load_bytes(read_file(path), str(path))
 
 
 def load_text(path: Path) -> str:
     """The text of a file that people wrote in another form. Raises only `InvalidFile`."""
-    return _decode(_read(path), str(path))
+    return _decode(read_file(path), str(path))
 
 
-def _read(path: Path) -> bytes:
-    """No more than what is too large already."""
+def read_file(path: Path) -> bytes:
+    """No more than what is too large already. Raises only `InvalidFile`."""
     file = str(path)
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for

@@ -1,5 +1,6 @@
 """What one rack is configured to be, every value checked and in SI units."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ class DeviceConfiguration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """A whole rack file. `content_hash` is the SHA-256 of its bytes.
+    """A whole rack file. `content` is its bytes.
 
     `not_yet` is what the file asks of control and control of this version cannot do: no run starts on such a rack.
     """
@@ -35,10 +36,15 @@ class Configuration:
     devices: tuple[DeviceConfiguration, ...]
     store: Path | None
     file: Path
-    content_hash: str
+    content: bytes
     runtime: Path = RUNTIME  # where the service's sockets and its list of what may run on lie
     users: Mapping[str, Role] = field(default_factory=dict)  # by the names of their accounts
     not_yet: tuple[Problem, ...] = ()
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(self.content).hexdigest()
 
     def channels_of(self, device: str) -> tuple[ChannelId, ...]:
         """The channels of this device that bays and positions name, as cycler, sensor, contactor or other output."""

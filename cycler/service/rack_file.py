@@ -1,13 +1,12 @@
 """The rack file, read and judged as a whole: what it names must be there, and nothing may be named twice."""
 
-import hashlib
 from pathlib import Path
 from typing import Literal, cast
 
 from cycler.model.rack import Rack
 from cycler.recipe.fields import Fields, as_title
 from cycler.recipe.problems import InvalidFile, Problems
-from cycler.recipe.yaml_nodes import load_file
+from cycler.recipe.yaml_nodes import load_bytes, read_file
 from cycler.service.abuse import missing_interlocks
 from cycler.service.bay_entries import read_bays
 from cycler.service.configuration import RUNTIME, Configuration
@@ -21,12 +20,15 @@ ELSEWHERE = ("scada", "hmi", "calibration", "resume")
 """Keys of other processes, or of none yet; whoever needs one reads it."""
 
 
-def load_configuration(path: Path, *, builds_devices: bool = True) -> Configuration:
+def load_configuration(path: Path, *, content: bytes | None = None, builds_devices: bool = True) -> Configuration:
     """Raises `InvalidFile` with everything that is wrong.
 
-    `builds_devices`: each is built once to see whether it can be, which may import what only that device needs.
+    `content` takes the place of what is in the file. `builds_devices`: each is built once to see whether it can be,
+    which may import what only that device needs.
     """
-    root = load_file(path)
+    if content is None:
+        content = read_file(path)
+    root = load_bytes(content, str(path))
     problems = Problems(str(path))
     reading = RackReading(problems, builds_devices=builds_devices)
     fields = Fields(root, problems, owner="a rack file")
@@ -81,6 +83,6 @@ def load_configuration(path: Path, *, builds_devices: bool = True) -> Configurat
         runtime=RUNTIME if runtime_path is None else path.parent / runtime_path,
         file=path,
         users=users,
-        content_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
+        content=content,
         not_yet=tuple(reading.not_yet),
     )

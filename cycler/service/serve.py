@@ -25,6 +25,7 @@ from cycler.service.notify import Notifier
 from cycler.service.only_error import only_error
 from cycler.service.peers import Peer, peer_of
 from cycler.service.rack_file import load_configuration
+from cycler.service.rack_in_force import in_force
 from cycler.service.rack_service import RackService, rack_service
 from cycler.service.sealer import Sealer
 
@@ -44,7 +45,8 @@ def serve(config: Path) -> None:
     configuration = load_configuration(config)
     store = _store(configuration)
     try:
-        asyncio.run(_serve(configuration, store, Notifier(os.environ.get("NOTIFY_SOCKET"))))
+        with in_force(configuration, on_trouble=lambda why: log.error("rack_in_force.not_written", reason=why)):
+            asyncio.run(_serve(configuration, store, Notifier(os.environ.get("NOTIFY_SOCKET"))))
     except BaseExceptionGroup as group:
         raise only_error(group) from None
 

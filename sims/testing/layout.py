@@ -148,7 +148,7 @@ class Layout:
             devices=(*(self._cycler(device, place) for place, device in enumerate(cyclers)), *modules),
             store=None,
             file=Path("test"),
-            content_hash="",
+            content=b"",
         )
 
     def contactor(self, bay: BayId) -> ChannelRef:

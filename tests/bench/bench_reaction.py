@@ -110,7 +110,7 @@ def configuration() -> Configuration:
         ),
         store=None,
         file=Path("bench"),
-        content_hash="",
+        content=b"",
     )
 
 
