@@ -44,9 +44,8 @@ class Checked:
         if not self.problems:
             named = self.recipe.recipe
             yield f"{named.recipe} {named.version} is fine on {self.recipe.cell_type.name}: {content_hash(named)[:12]}"
-        for contradiction in self.whole.contradictions:
-            if not contradiction.certain:
-                yield f"warning: {contradiction.problem}"
+        for warning in self.whole.warnings:
+            yield f"warning: {warning}"
         for note in self.notes:
             yield f"note: {note}"
         if self.standing is not None and not self.problems:
@@ -101,7 +100,6 @@ def check_recipe(recipe: str, config: Path | None, cell_type: str | None) -> Che
     notes: list[str] = []
     configuration = None if config is None else load_configuration(config)
     of_run = whole(loaded, configuration)
-    problems |= {str(each.problem): each.problem for each in of_run.contradictions if each.certain}
     if configuration is not None:
         refuse_abuse(configuration.rack, loaded.recipe)
         ranges, unknown = _ranges(configuration)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from cycler.recipe.canonical import content_hash
 from cycler.recipe.compile import LoadedRecipe
-from cycler.recipe.contradictions import Contradiction, contradictions
+from cycler.recipe.contradictions import contradictions
 from cycler.recipe.expectation import expected_time_s
 from cycler.recipe.lower import lowering_of, program
 from cycler.recipe.plan import Plan
@@ -27,7 +27,7 @@ class Whole:
     expected_s: float
     worst: WorstCase
     peak: PeakPower
-    contradictions: tuple[Contradiction, ...]
+    warnings: tuple[Problem, ...]  # what is doubtful in it
     bays: tuple[BayPower, ...] = ()
     kinds: tuple[ChannelKind, ...] = ()
     power: tuple[Problem, ...] = ()  # of bays that would need more than they may have
@@ -64,7 +64,7 @@ class Whole:
             "expected_s": self.expected_s,
             "worst_case": asdict(self.worst),
             "peak_power": asdict(self.peak),
-            "warnings": [each.problem.as_json() for each in self.contradictions if not each.certain],
+            "warnings": [problem.as_json() for problem in self.warnings],
             "bays": [asdict(bay) for bay in self.bays],
             "watched": [
                 {
@@ -106,7 +106,9 @@ def whole(loaded: LoadedRecipe, configuration: Configuration | None) -> Whole:
         expected_s=expected_time_s(plan),
         worst=worst_case(steps),
         peak=peak,
-        contradictions=tuple(contradictions(steps, cell_type, file=recipe.file)),
+        warnings=tuple(
+            each.problem for each in contradictions(steps, cell_type, file=recipe.file) if not each.certain
+        ),
         bays=tuple(bays),
         kinds=() if configuration is None else tuple(channel_kinds(configuration)),
         power=tuple(problem for of_bay in weak for problem in of_bay),

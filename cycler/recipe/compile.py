@@ -8,6 +8,7 @@ from cycler.model.cell_type import CellType, DcirDefaults
 from cycler.recipe.canonical import content_hash
 from cycler.recipe.check import StepCheck
 from cycler.recipe.contact_place import check_contact_places
+from cycler.recipe.contradictions import contradictions
 from cycler.recipe.fields import as_title
 from cycler.recipe.ledger_phase import latch_of
 from cycler.recipe.lookup import find_cell_type
@@ -152,3 +153,6 @@ def _check_steps(recipe: Recipe, cell_type: CellType, channel: ChannelRange | No
             StepCheck(step, cell_type, channel, problems, chamber_degc=chamber_degc).run()
     check_contact_places(lowered, problems)
     check_reach(lowered, problems)
+    wrong = {problem.step for problem in problems.found}  # of these nobody asks whether they make sense
+    found = contradictions(lowered, cell_type, file=recipe.file)
+    problems.found += [each.problem for each in found if each.certain and each.problem.step not in wrong]

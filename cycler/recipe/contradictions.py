@@ -122,7 +122,8 @@ def _never(condition: Condition, step: PlanStep, variant: StepVariant) -> str:
         if _is_still(variant) and test.relation in ABOVE and test.value > 0 and test.quantity in _MOVING:
             return "nothing flows in it"
         if (
-            step.step_type in {"charge", "discharge"}
+            condition in variant.until  # in `fail` it guards against a channel that does not do as it is told
+            and step.step_type in {"charge", "discharge"}
             and (current_a := _constant_a(variant)) is not None
             and test.quantity == "current"
             and test.relation in ABOVE
@@ -259,21 +260,21 @@ def _held_voltage(variant: StepVariant, phase: PlanPhase) -> Iterator[_Finding]:
 
 
 def _reachable(step: PlanStep, variant: StepVariant, phase: PlanPhase, rated_ah: float) -> Iterator[_Finding]:
-    """Ends that the step's own current cannot reach within its bound in time."""
+    """Ends that the step's own current cannot reach within its bound in time: certain where no other leads on."""
     lasts_s = _lasts_s(step, variant)
     if phase.power_w is not None or phase.resistance_ohm is not None or not phase.current_a or lasts_s == inf:
         return
     moved_ah = phase.current_a * lasts_s / 3600
     ends = [condition for condition in variant.until if condition.outcome.kind in _ENDS]
-    for end in ends:
-        for test in end.tests:
-            if test.quantity == "capacity" and test.relation in ABOVE and test.of_tag is None and test.value > moved_ah:
-                needs = _time(test.value / phase.current_a * 3600)
-                yield (
-                    True, "unreachable",
-                    f"ends by `{end.text}`, for which its current needs {needs}, but is over after {_time(lasts_s)}",
-                    "give it more time, or a higher current",
-                )  # fmt: skip
+    beyond = [(end, test) for end in ends for test in end.tests if _is_beyond(test, moved_ah)]
+    only = {end for end, _ in beyond} == set(ends) and not any(c.outcome.kind in _ENDS for c in variant.fail)
+    for end, test in beyond:
+        needs = _time(test.value / phase.current_a * 3600)
+        yield (
+            only, "unreachable",
+            f"ends by `{end.text}`, for which its current needs {needs}, but is over after {_time(lasts_s)}",
+            "give it more time, or a higher current",
+        )  # fmt: skip
     electrical = [end for end in ends if all(test.quantity in {"voltage", "current"} for test in end.tests)]
     if electrical and len(electrical) == len(ends) and moved_ah < rated_ah:
         yield (
@@ -283,6 +284,11 @@ def _reachable(step: PlanStep, variant: StepVariant, phase: PlanPhase, rated_ah:
             "give it more time, unless its cells never come empty" if phase.direction == "charge"
             else "give it more time, unless its cells never come full",
         )  # fmt: skip
+
+
+def _is_beyond(test: Comparison, moved_ah: float) -> bool:
+    """More charge than the step can move."""
+    return test.quantity == "capacity" and test.relation in ABOVE and test.of_tag is None and test.value > moved_ah
 
 
 def _bare(test: Comparison) -> str:

@@ -138,8 +138,9 @@ def test_the_time_of_a_train_does_not_count_the_waiting_for_a_turn() -> None:
         assert [point.stretch for point in run[cell].steps[1].train] == [1]
 
 
-def test_a_time_that_is_too_short_for_the_pulses_themselves_still_fails() -> None:
-    train = "pulse: {train: [[-1C, 30 s], [0 A, 70 s]], fail: [time > 50 s, capacity > 5 %]}"
+def test_a_time_that_comes_within_the_pulses_themselves_still_fails() -> None:
+    early = "time > 50 s and voltage > 3 V -> fail TIMEOUT"
+    train = f"pulse: {{train: [[-1C, 30 s], [0 A, 70 s]], fail: [{early}, time > 150 s, capacity > 5 %]}}"
     run = three_cells(**EXCLUSIVE).run(rest(minutes=1), train)
     for cell in ("c1", "c2", "c3"):
         outcome = run[cell].outcome

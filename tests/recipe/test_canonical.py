@@ -11,6 +11,7 @@ times = st.one_of(
     st.integers(1, 600).map(lambda number: f"{number} min"),
     st.floats(0.001, 1e5).map(lambda number: f"{number!r} s"),
 )
+rests = st.one_of(st.integers(30, 170).map("{} min".format), st.floats(1800.0, 1e4).map("{!r} s".format))
 currents = st.one_of(
     st.floats(0.1, 5).map(lambda number: f"{number!r} A"),
     st.integers(1, 40).map(lambda number: f"C/{number}"),
@@ -74,7 +75,8 @@ def steps(draw: st.DrawFn, depth: int = 0, turns: int = 1) -> str:
         case "rest":
             return f"rest: {{time: {per_turn(times)}{extra}}}"
         case "dcir":
-            return f"dcir: {{current: {per_turn(currents)}, rest: {per_turn(times)}, fail: [{fail}]{extra}}}"
+            own = f"current: {per_turn(currents)}, rest: {per_turn(rests)}"
+            return f"dcir: {{{own}, fail: [{fail}]{extra}}}"
         case "soak" | "chamber" | "contact":
             own = draw(st.lists(st.sampled_from(OF_THE_BAY[kind]), unique_by=lambda key: key.split(":")[0]))
             step = f"{kind}: {{{', '.join([*MUST[kind], *own])}{extra if MUST[kind] or own else ''}}}"

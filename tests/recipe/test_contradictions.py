@@ -4,15 +4,26 @@ import pytest
 from recipe_texts import CHARGE, DISCHARGE, load
 
 from cycler.recipe.compile import load_recipe
-from cycler.recipe.contradictions import Contradiction, contradictions
+from cycler.recipe.contradictions import contradictions
 from cycler.recipe.lookup import LIBRARY
 from cycler.recipe.lower import lowering_of, program
+from cycler.recipe.problems import InvalidFile, Problem
 
 
-def found(*steps: str) -> list[Contradiction]:
+def refused(*steps: str) -> list[Problem]:
+    """Why it does not load."""
+    with pytest.raises(InvalidFile) as refusal:
+        load(*steps)
+    return list(refusal.value.problems)
+
+
+def doubtful(*steps: str) -> list[Problem]:
+    """What is found in one that loads."""
     loaded = load(*steps)
     steps_of = program(loaded.recipe.steps, lowering_of(loaded.recipe, loaded.cell_type, None))
-    return contradictions(steps_of, loaded.cell_type, file="test.yaml")
+    found = contradictions(steps_of, loaded.cell_type, file="test.yaml")
+    assert not any(each.certain for each in found)
+    return [each.problem for each in found]
 
 
 def charge(until: str, fail: str = "", *, own: str = "current: C/2", time: str = "3 h") -> str:
@@ -53,7 +64,7 @@ def charge(until: str, fail: str = "", *, own: str = "current: C/2", time: str =
             "which is never true: nothing is both > 4 and < 3",
         ),
         (charge("voltage >= 4.1 V", "capacity < 5 %"), "which is true as soon as the step begins"),
-        (charge("voltage >= 4.1 V", "current > 3 A"), "which is never true: its current is 2.5 A"),
+        (charge("voltage >= 4.1 V, current > 3 A"), "which is never true: its current is 2.5 A"),
         ("rest: {time: 1 h, fail: [capacity > 1 %]}", "which is never true: nothing flows in it"),
         (
             charge("current <= C/20", "voltage > 4.1 V", own="current: C/2, voltage: 4.15 V"),
@@ -69,21 +80,28 @@ def charge(until: str, fail: str = "", *, own: str = "current: C/2", time: str =
         ),
     ],
 )
-def test_what_is_certain_is_an_error_and_names_its_step(step: str, says: str) -> None:
-    (finding,) = found(step)
-    assert finding.certain
-    assert says in str(finding.problem)
-    assert finding.problem.step in {"up", "1"}
-    assert finding.problem.line == 5
-    assert finding.problem.hint
+def test_what_is_certain_is_refused_at_load_and_names_its_step(step: str, says: str) -> None:
+    (problem,) = refused(step)
+    assert says in str(problem)
+    assert problem.step in {"up", "1"}
+    assert problem.line == 5
+    assert problem.hint
 
 
 def test_an_end_that_may_be_out_of_reach_is_a_warning() -> None:
-    (finding,) = found(charge("current <= C/20", own="current: C/10, voltage: 4.15 V"))
-    assert not finding.certain
-    assert "may never get to `current <= C/20 -> next`: within 3 h its current moves 30 % of" in str(
-        finding.problem
-    ).replace("30%", "30 %")
+    (problem,) = doubtful(charge("current <= C/20", own="current: C/10, voltage: 4.15 V"))
+    assert "may never get to `current <= C/20 -> next`: within 3 h its current moves 30% of" in problem.message
+
+
+@pytest.mark.parametrize("other", ["voltage >= 4.1 V", "time >= 1 h"])
+def test_a_charge_that_is_out_of_reach_is_a_warning_where_another_end_leads_on(other: str) -> None:
+    (problem,) = doubtful(charge(f"capacity >= 80 %, {other}", time="61 min"))
+    assert "ends by `capacity >= 80 % of rated -> next`, for which its current needs 1 h 36 min" in problem.message
+
+
+def test_of_a_step_that_could_hurt_a_cell_nobody_says_that_it_makes_no_sense_either() -> None:
+    (problem,) = refused(charge("capacity >= 80 %", time="1 h", own="current: 2C"))
+    assert problem.code == "current"
 
 
 @pytest.mark.parametrize(
@@ -92,6 +110,7 @@ def test_an_end_that_may_be_out_of_reach_is_a_warning() -> None:
         CHARGE,
         DISCHARGE,
         charge("voltage >= 4.1 V", "voltage > 4.15 V"),
+        charge("voltage >= 4.1 V", "current > 3 A"),
         charge("voltage >= 4.1 V for 1 s", "voltage > 4.1 V for 10 s"),
         charge("voltage >= 4.1 V", "capacity < 5 % after 1 h"),
         charge("voltage >= 4.1 V", "voltage > 3.9 V before 10 min"),
@@ -101,15 +120,15 @@ def test_an_end_that_may_be_out_of_reach_is_a_warning() -> None:
     ],
 )
 def test_what_makes_sense_is_left_alone(step: str) -> None:
-    assert found(step) == []
+    assert doubtful(step) == []
 
 
 def test_each_finding_is_told_once_for_all_turns_and_also_for_one_of_them() -> None:
     step = charge("voltage >= 4.1 V", "capacity < 5 %").replace("current: C/2", "current: [C/2, C/3]")
-    assert len(found(f"loop: {{times: 2, steps: [{step}]}}")) == 1
+    assert len(refused(f"loop: {{times: 2, steps: [{step}]}}")) == 1
     turns = "rest: {time: [1 h, 3 h], fail: [time > 2 h]}"
-    (finding,) = found(f"loop: {{times: 2, steps: [{turns}]}}")
-    assert "lasts 3 h" in finding.problem.message
+    (problem,) = refused(f"loop: {{times: 2, steps: [{turns}]}}")
+    assert "lasts 3 h" in problem.message
 
 
 @pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.yaml")), ids=lambda path: path.stem)
