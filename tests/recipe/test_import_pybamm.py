@@ -149,6 +149,13 @@ def test_what_a_recipe_cannot_say_is_refused_by_line(written: str, message: str)
     assert message in text
 
 
+@pytest.mark.parametrize("word", ["Chrage", "charge", "Disharge", "Hodl", "Rset"])
+def test_a_single_misspelt_step_is_refused_by_its_line(word: str) -> None:
+    with pytest.raises(InvalidFile) as refused:
+        import_recipe(f"{word} at 1 A for 1 h", file="x.txt", cell_type=NMC, beside=NOWHERE)
+    assert str(refused.value).startswith(f"x.txt:1: step 1: `{word}` is no step (did you mean ")
+
+
 @pytest.mark.parametrize(
     ("document", "message"),
     [

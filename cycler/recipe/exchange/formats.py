@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from re import ASCII, sub
 from typing import Any
@@ -106,7 +107,9 @@ def _read(text: str, file: str, format_: str | None, notes: list[str]) -> Protoc
 
 
 def _has_a_verb(text: str) -> bool:
-    return any(line.lstrip().startswith(VERBS) for line in text.splitlines())
+    """Also a misspelt one: then its line is named."""
+    first_words = (line.split(maxsplit=1)[0] for line in text.splitlines() if line.strip())
+    return any(get_close_matches(word[:64], VERBS, n=1, cutoff=0.7) for word in first_words)
 
 
 def _named_cell_type(protocol: Protocol, file: str, beside: Path) -> CellType:
