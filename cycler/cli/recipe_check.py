@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from cycler.cli.recipe_whole import Whole, whole
@@ -12,7 +13,9 @@ from cycler.recipe.compile import LoadedRecipe
 from cycler.recipe.compile import check as check_on
 from cycler.recipe.describe import describe, worst_case_s
 from cycler.recipe.lookup import given_cell_type
+from cycler.recipe.plan import PlanStep
 from cycler.recipe.problems import Problem
+from cycler.recipe.worst_case import Program
 from cycler.record.schema import JournalUnusable
 from cycler.service.abuse import refuse_abuse
 from cycler.service.approvals import Standing, approvals_in, standing
@@ -102,9 +105,9 @@ def check_recipe(recipe: str, config: Path | None, cell_type: str | None) -> Che
     of_run = whole(loaded, configuration)
     if configuration is not None:
         refuse_abuse(configuration.rack, loaded.recipe)
-        ranges, unknown = _ranges(configuration)
-        notes += [f"{device} does not tell its range before it is connected: give `rated`" for device in unknown]
-        for channel in ranges:
+        ranges = offline_ranges(configuration)
+        notes += _not_known(ranges, of_run.steps)
+        for channel in dict.fromkeys(channel for channel in ranges.values() if channel is not None):
             for problem in check_on(loaded.recipe, loaded.cell_type, channel):
                 problems.setdefault(str(problem), problem)
         of_bays = {bay: _of_bay(configuration, bay, loaded) for bay in configuration.rack.bays}
@@ -162,8 +165,14 @@ def _standing(loaded: LoadedRecipe, configuration: Configuration | None, notes: 
     return standing(approvals, content_hash(loaded.recipe), utcnow())
 
 
-def _ranges(configuration: Configuration) -> tuple[list[ChannelRange], list[str]]:
-    """The different ranges of the rack's cyclers, and the devices that do not tell theirs."""
-    ranges = offline_ranges(configuration)
-    unknown = [device for device, channel in ranges.items() if channel is None]
-    return list(dict.fromkeys(channel for channel in ranges.values() if channel is not None)), unknown
+def _not_known(ranges: Mapping[str, ChannelRange | None], steps: Program) -> Iterator[str]:
+    """What cannot be said of the rack's cyclers before they are connected to."""
+    phases = (
+        phase for step in steps if isinstance(step, PlanStep) for each in step.variants for phase in each.different
+    )
+    asks_ohm = any(phase.resistance_ohm is not None for phase in phases)
+    for device, channel in ranges.items():
+        if channel is None:
+            yield f"{device} does not tell its range before it is connected: give `rated`"
+        elif asks_ohm and channel.resistance_ohm_max == inf:
+            yield f"{device} does not tell before it is connected which resistances it holds, if any"

@@ -118,6 +118,11 @@ def test_a_resistance_is_refused_on_channels_that_hold_none(device: str, refused
     assert answer.exit_code == (2 if refused else 0)
     if refused:
         assert any(refused in error["message"] and error["step"] == "1" for error in answer.errors)
+    else:
+        told = answer.document["notes"] == [
+            "c-01 does not tell before it is connected which resistances it holds, if any"
+        ]
+        assert told == ("ea_psb" in device)
 
 
 def test_a_contradiction_is_refused_and_a_doubt_is_a_warning() -> None:
