@@ -10,7 +10,7 @@ from cycler.cli.recipe_check import check_recipe
 from cycler.cli.service_commands import done_by_service
 from cycler.model.approval import Approval, Decision
 from cycler.model.cell import CellId
-from cycler.recipe.canonical import canonical_text
+from cycler.recipe.canonical import canonical_text, content_hash
 from cycler.recipe.problems import InvalidFile, MistakeError
 from cycler.recipe.units import parse_quantity
 from cycler.service.abuse import refuse_abuse
@@ -82,25 +82,34 @@ def _decide(configuration: Configuration, wish: Wish) -> str:
 
 
 def put_name_to(recipe: str, config: Path, *, cell: str, by: str, reason: str, lasts: str) -> str:
-    """Where the release of an abuse test stands with this signature. Raises as `give` does."""
+    """Where the release of an abuse test stands with this signature, written by whom `give` says. Raises as it does."""
     configuration = load_configuration(config)
     checked = check_recipe(recipe, config, None)
     if checked.problems:
         raise InvalidFile(checked.problems)
     tested = checked.recipe.recipe
     refuse_abuse(configuration.rack, tested)
-    store, cell_id = _store(configuration), CellId(_line("cell", cell))
     signing = Signing(
         recipe=tested,
-        cell_id=cell_id,
+        cell_id=CellId(_line("cell", cell)),
         by=_line("by", by),
         login=login_of(os.getuid()),
         reason=_line("reason", reason),
         lasts=_time(lasts),
     )
-    signature = sign(store, configuration.rack.rack, signing, utcnow())
-    told = release_in(store, tested, cell_id, signature.utc).text
-    return f"{tested.recipe} {tested.version} ({signature.recipe_hash[:12]}) on cell {cell_id}: {told}"
+    arguments = {
+        "recipe": canonical_text(tested),
+        "cell": signing.cell_id,
+        "by": signing.by,
+        "lasts_s": str(signing.lasts.total_seconds()),
+    }
+    try:
+        told = done_by_service(configuration, "sign", arguments, reason=signing.reason)["standing"]
+    except Unreachable:
+        store = _store(configuration)
+        signature = sign(store, configuration.rack.rack, signing, utcnow())
+        told = release_in(store, tested, signing.cell_id, signature.utc).text
+    return f"{tested.recipe} {tested.version} ({content_hash(tested)[:12]}) on cell {signing.cell_id}: {told}"
 
 
 def on_record(config: Path) -> tuple[Approval, ...]:

@@ -106,9 +106,7 @@ def whole(loaded: LoadedRecipe, configuration: Configuration | None) -> Whole:
         expected_s=expected_time_s(plan),
         worst=worst_case(steps),
         peak=peak,
-        warnings=tuple(
-            each.problem for each in contradictions(steps, cell_type, file=recipe.file) if not each.certain
-        ),
+        warnings=tuple(each.problem for each in contradictions(steps, cell_type, file=recipe.file) if not each.certain),
         bays=tuple(bays),
         kinds=() if configuration is None else tuple(channel_kinds(configuration)),
         power=tuple(problem for of_bay in weak for problem in of_bay),

@@ -11,6 +11,7 @@ from cycler.model.alarm_record import Alarm, AlarmChange, TripSamples
 from cycler.model.approval import Approval
 from cycler.model.audit import AuditEntry
 from cycler.model.rack import PositionId
+from cycler.model.release import Signature
 from cycler.model.results import CellOutcome, Event, StepResult
 from cycler.model.run import Run
 from cycler.record.frame import ROW_BYTES, coarser, pack_row
@@ -203,6 +204,11 @@ class Recorder:
         """A file holds the samples of these frames from now on; they go."""
         if self._has_room():
             self._batch.segments.append(segment)
+
+    def signature(self, signature: Signature) -> None:
+        """Somebody has signed an abuse test."""
+        if self._has_room():
+            self._batch.signatures.append(signature)
 
     def keep(self, kind: str, key: str, document: bytes | None) -> None:
         """What control has to know after a restart, too. Replaces the earlier; None: not any more."""

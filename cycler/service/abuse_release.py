@@ -95,13 +95,24 @@ def sign(store: Path, rack: str, signing: Signing, now_utc: datetime) -> Signatu
 
     Raises `Refused` with what speaks against it, `JournalUnusable` and `JournalFailed`.
     """
+    signature = signed(signing, now_utc)
+    journal = Journal(store, rack=rack, opened_utc=now_utc)
+    try:
+        journal.commit(Batch(number=1, signatures=[signature]))
+    finally:
+        journal.close()
+    return signature
+
+
+def signed(signing: Signing, now_utc: datetime) -> Signature:
+    """What is to be put on record. Raises `Refused` with what speaks against it."""
     recipe = signing.recipe
     if recipe.purpose != "abuse":
         message = f"{recipe.recipe} {recipe.version} is no abuse test"
         raise Refused("no-abuse-test", message, "`cycler recipe approve` lets it run")
     if signing.lasts > RELEASE_MAX:
         raise Refused("release-too-long", f"a release lasts {RELEASE_MAX.total_seconds() / 3600:g} h at most")
-    signature = Signature(
+    return Signature(
         recipe_name=recipe.recipe,
         recipe_version=recipe.version,
         recipe_hash=content_hash(recipe),
@@ -112,12 +123,6 @@ def sign(store: Path, rack: str, signing: Signing, now_utc: datetime) -> Signatu
         reason=signing.reason,
         expires_utc=now_utc + signing.lasts,
     )
-    journal = Journal(store, rack=rack, opened_utc=now_utc)
-    try:
-        journal.commit(Batch(number=1, signatures=[signature]))
-    finally:
-        journal.close()
-    return signature
 
 
 def _is_same(one: Signature, other: Signature) -> bool:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import cast, get_args
 
 from cycler.model.approval import Decision, ReleasedAs
+from cycler.model.cell import CellId
 from cycler.model.rack import Bay, BayId, PositionId, TrayId
 from cycler.recipe.canonical import content_hash
 from cycler.recipe.fields import TITLE
 from cycler.recipe.problems import MistakeError, nearest, shown
-from cycler.service.abuse import refuse_unproven
-from cycler.service.abuse_release import refuse_unreleased
+from cycler.service.abuse import refuse_abuse, refuse_unproven
+from cycler.service.abuse_release import Signing, refuse_unreleased, release_in, signed
 from cycler.service.approvals import Wish, approvals_in, decided, standing
 from cycler.service.bays import Bays
 from cycler.service.cells_file import cells_at, cells_in
@@ -56,6 +57,7 @@ class CommandWork:
             "in-service": self._in_service,
             "reset": self._reset,
             "decide": self._decide,
+            "sign": self._sign,
         }
 
     async def _load(self, request: Request, _peer: Peer, _accepted: Callable[[], None]) -> Result:
@@ -179,6 +181,27 @@ class CommandWork:
             await self._running.recorder.durable()
         told = standing([approval], approval.recipe_hash, now).text
         return {"recipe": f"{recipe.recipe} {recipe.version}", "hash": approval.recipe_hash, "standing": told}
+
+    async def _sign(self, request: Request, peer: Peer, _accepted: Callable[[], None]) -> Result:
+        """One person's word for an abuse test of one cell; the account is the one that asks, not one that it names."""
+        asked = Arguments(request, "recipe", "cell", "by", "lasts_s")
+        recipe = await self._run_blocking(
+            lambda: recipe_from(asked["recipe"], beside=self._configuration.file.parent).recipe
+        )
+        refuse_abuse(self._configuration.rack, recipe)
+        signing = Signing(
+            recipe=recipe,
+            cell_id=CellId(as_line("cell", asked["cell"])),
+            by=as_line("by", asked["by"]),
+            login=peer.user,
+            reason=as_line("reason", request.reason),
+            lasts=as_time(asked["lasts_s"]),
+        )
+        signature = signed(signing, self._running.utcnow())
+        self._running.recorder.signature(signature)
+        await self._running.recorder.durable()
+        told = await self._run_blocking(lambda: release_in(self._store, recipe, signing.cell_id, signature.utc).text)
+        return {"recipe": f"{recipe.recipe} {recipe.version}", "hash": signature.recipe_hash, "standing": told}
 
     # What they have in common.
 

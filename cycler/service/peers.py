@@ -28,6 +28,7 @@ MAY: Final[Mapping[str, Collection[Role]]] = {
     "in-service": OPERATING - {"operator"},
     "reset": frozenset({"maintenance", "admin"}),
     "decide": frozenset({"engineer", "admin"}),
+    "sign": frozenset({"engineer", "admin"}),
 }
 """The commands there are, and who may give them. Whoever may do anything at all may switch everything off."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from shutil import copytree
 
 import apsw
 import pytest
@@ -10,12 +11,13 @@ from abuse_rack import INTERLOCKS, PROOF
 from hypothesis import given
 from hypothesis import strategies as st
 from recipe_texts import load
+from service_bench import ROOT, ServiceBench, audit, in_service, peer
 
 from cycler.model.cell import Cell, CellId
 from cycler.model.rack import BayId, Placement, PositionId, TrayId
 from cycler.model.release import Signature
 from cycler.model.run import Run
-from cycler.recipe.canonical import content_hash
+from cycler.recipe.canonical import canonical_text, content_hash
 from cycler.recipe.compile import load_recipe
 from cycler.recipe.problems import InvalidFile
 from cycler.record.reader import Reader
@@ -30,6 +32,7 @@ from cycler.service.abuse_release import (
     release_in,
     sign,
 )
+from cycler.service.command_lines import Answer
 from cycler.service.configuration import Configuration
 from cycler.service.rack_file import load_configuration
 from cycler.service.refusal import Refused
@@ -102,6 +105,7 @@ def may_run(*signatures: Signature, runs: Sequence[Run] = (), after: timedelta =
     return release(signatures, runs, content_hash(OVERCHARGE), CELL, NOW_UTC + after).may_run
 
 
+ENGINEER = peer("ada", "engineer")
 MINUTES_3 = timedelta(minutes=3)
 ADA = signed("Ada", "ada")
 BOB = signed("Bob", "bob", MINUTES_3)
@@ -225,3 +229,35 @@ def test_what_cannot_be_signed_is_refused_before_the_store_is_touched(tmp_path: 
     with pytest.raises(Refused, match="no abuse test"):
         sign(store, "R1", plain, NOW_UTC)
     assert not store.exists()
+
+
+def test_a_running_service_takes_the_signatures_of_two_accounts_itself(tmp_path: Path) -> None:
+    copytree("recipes/abuse/cell-types", tmp_path / "cell-types")
+
+    async def scenario(bench: ServiceBench) -> list[str]:
+        told = []
+        for by, name in ((ENGINEER, "Ada"), (ENGINEER, "Grace"), (ROOT, "Grace")):
+            asked = {"recipe": canonical_text(OVERCHARGE), "cell": CELL, "by": name, "lasts_s": "3600"}
+            answer = await bench.ask("sign", asked, by=by, reason="type test")
+            told.append(str(answer.result["standing"]))
+        return told
+
+    first, same_account, both = in_service(tmp_path, scenario, rack=RACK)
+    assert first.startswith("signed by Ada; a second person")
+    assert same_account.startswith("signed by Grace; a second person")
+    assert both.startswith("released by Ada and Grace until")
+    with Reader(tmp_path / "store") as reader:
+        assert [(each.by, each.login) for each in reader.signatures()] == [
+            ("Ada", "ada"), ("Grace", "ada"), ("Grace", "root"),
+        ]  # fmt: skip
+    assert [(each.command, each.user) for each in audit(tmp_path)] == [("sign", "ada")] * 2 + [("sign", "root")]
+
+
+def test_a_service_of_a_production_rack_takes_no_signature(tmp_path: Path) -> None:
+    copytree("recipes/abuse/cell-types", tmp_path / "cell-types")
+
+    async def scenario(bench: ServiceBench) -> Answer:
+        asked = {"recipe": canonical_text(OVERCHARGE), "cell": CELL, "by": "Ada", "lasts_s": "3600"}
+        return await bench.ask("sign", asked, by=ENGINEER, reason="type test")
+
+    assert in_service(tmp_path, scenario).code == "abuse-rack"

@@ -73,6 +73,7 @@ def test_a_request_that_comes_twice_is_done_once(tmp_path: Path) -> None:
         ("viewer", "all-off", True),
         ("viewer", "load", True),
         ("operator", "decide", True),
+        ("operator", "sign", True),
         ("maintenance", "start", True),
         ("maintenance", "all-off", False),
         ("operator", "all-off", False),
