@@ -9,6 +9,7 @@ from cycler.contract.devices import CyclerDriver, Device, Meter
 from cycler.contract.errors import DeviceError, LinkError, ProtocolError
 from cycler.contract.plugin import IN_PROCESS, DeviceSettings, Resource, Surroundings
 from cycler.service.clock import utcnow
+from cycler.service.device_lease import refuse_driven
 from cycler.service.wiring import NotInstalled, installed_drivers, load_driver
 
 LINE_ATTEMPTS = 2
@@ -48,11 +49,13 @@ def driver_facts() -> list[DriverFact]:
 def probe_resource(text: str, driver: str | None, options: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Who answers; `options` are those of this driver in a rack file.
 
-    Raises `ValueError` for an address that no driver opens, `DeviceError` where none gets an answer.
+    Raises `ValueError` for an address that no driver opens, `DeviceError` where none gets an answer, `Refused` while
+    control of this computer drives what is there.
     """
     resource = Resource.parse(text)
     if resource.in_process:
         raise ValueError(f"{text} exists only inside a simulation: there is nothing to probe")
+    refuse_driven(text, resource)
     names = [driver] if driver is not None else list(installed_drivers())
     drivers = {name: load_driver(name) for name in names}
     # One that has to be told everything by a register map recognises nobody.

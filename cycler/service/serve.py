@@ -18,6 +18,7 @@ from cycler.service.clock import utcnow
 from cycler.service.command_lines import command_socket
 from cycler.service.command_server import CommandServer
 from cycler.service.configuration import Configuration
+from cycler.service.device_lease import driven_alone
 from cycler.service.disk_watch import DiskWatch
 from cycler.service.handing_over import HandoverKeeper
 from cycler.service.heartbeat import Heartbeat
@@ -39,13 +40,17 @@ log = structlog.get_logger()
 def serve(config: Path) -> None:
     """Until SIGTERM or SIGINT: then all runs are stopped, outputs opened, and the journal closed.
 
-    Raises `InvalidFile` with everything that keeps the rack from being run; `JournalUnusable`, `JournalFailed`,
+    Raises `InvalidFile` with everything that keeps the rack from being run; `Refused` where another process drives one
+    of its devices; `JournalUnusable`, `JournalFailed`,
     `NotInstalled`, `OSError` for a socket that cannot be had, `ValueError` for settings that a driver refuses.
     """
     configuration = load_configuration(config)
     store = _store(configuration)
     try:
-        with in_force(configuration, on_trouble=lambda why: log.error("rack_in_force.not_written", reason=why)):
+        with (
+            driven_alone(device.settings for device in configuration.devices),
+            in_force(configuration, on_trouble=lambda why: log.error("rack_in_force.not_written", reason=why)),
+        ):
             asyncio.run(_serve(configuration, store, Notifier(os.environ.get("NOTIFY_SOCKET"))))
     except BaseExceptionGroup as group:
         raise only_error(group) from None
