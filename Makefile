@@ -5,6 +5,7 @@
 # bench  the benchmarks: figures, no verdict
 # compare  an electrochemical model, in an environment of its own, judges the simulated cells: docs/simulation.md
 # campaign racks at random and a swarm of faults over SEEDS seeds, JOBS at a time: is anybody ever in danger? docs/simulation.md
+# crash  a recording process is killed at every named point and RANDOM times at random: what has its store kept?
 # mutate one thing at a time is changed in what keeps cells safe: does a test fail?
 # detect planted defects over SEEDS seeds, JOBS at a time: what is found, what is not
 #
@@ -14,7 +15,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: demo test check system bench compare detect campaign mutate lint
+.PHONY: demo test check system bench compare detect campaign crash mutate lint
 .NOTPARALLEL:
 
 demo: .venv/.ready
@@ -44,6 +45,11 @@ detect: .venv/.ready-dev
 
 campaign: .venv/.ready-dev
 	@$(BIN)/python tests/campaign/campaign.py --seeds $(SEEDS) --jobs $(JOBS)
+
+RANDOM ?= 200
+
+crash: .venv/.ready-dev
+	@PYTHONPATH=.:tests/helpers:tests/crash $(BIN)/python tests/crash/crash.py --random $(RANDOM)
 
 mutate: .venv/.ready-dev
 	@$(BIN)/python tests/mutate/mutate.py --jobs $(JOBS)
