@@ -216,9 +216,11 @@ def test_an_absurd_reading_is_a_bad_one_and_moves_no_counter() -> None:
     assert bad.machine.counters.charged_nws == pytest.approx(good.machine.counters.charged_nws, rel=1e-3)
 
 
-def test_what_a_meter_shows_behind_an_open_relay_is_counted_nowhere() -> None:
+@pytest.mark.parametrize("counter", [False, True], ids=["host", "device"])
+def test_what_a_meter_shows_behind_an_open_relay_is_counted_nowhere(counter: bool) -> None:
+    """Nor is energy where the device's own counter says that no charge has flowed."""
     noise = iter([0.0009, -0.0009, 0.0005, -0.0002] * 1000)
-    bench = started(plan(rest(3000)), disturb=lambda b, v, i: (v, next(noise))).run()
+    bench = started(plan(rest(3000)), disturb=lambda b, v, i: (v, next(noise)), counter=counter).run()
     assert bench.machine.counters == Counters()
     assert bench.over.end == "completed"
 
