@@ -21,7 +21,7 @@ from cycler.recipe.read import read_recipe
 from cycler.recipe.references import check_references
 from cycler.recipe.subrecipes import SubRecipes, check_states
 from cycler.recipe.variables import check_variables
-from cycler.recipe.worst_case import worst_case
+from cycler.recipe.worst_case import Program, worst_case
 from cycler.recipe.yaml_nodes import MapNode, load_bytes, load_file
 
 
@@ -153,6 +153,15 @@ def _check_steps(recipe: Recipe, cell_type: CellType, channel: ChannelRange | No
             StepCheck(step, cell_type, channel, problems, chamber_degc=chamber_degc).run()
     check_contact_places(lowered, problems)
     check_reach(lowered, problems)
-    wrong = {problem.step for problem in problems.found}  # of these nobody asks whether they make sense
-    found = contradictions(lowered, cell_type, file=recipe.file)
-    problems.found += [each.problem for each in found if each.certain and each.problem.step not in wrong]
+    _check_sense(lowered, cell_type, problems)
+
+
+def _check_sense(lowered: Program, cell_type: CellType, problems: Problems) -> None:
+    """Whether the conditions of steps contradict one another; nobody asks that of steps that could hurt a cell."""
+    wrong = {problem.step for problem in problems.found}
+    for each in contradictions(lowered, cell_type, file=problems.file):
+        found = each.problem
+        if each.certain and found.step not in wrong:
+            problems.step = found.step
+            problems.add(found.line, found.code, found.message, found.hint)
+    problems.step = None

@@ -109,6 +109,8 @@ def _never(condition: Condition, step: PlanStep, variant: StepVariant) -> str:
                 if first.value > second.value or (first.value == second.value and strict):
                     return f"nothing is both {_bare(first)} and {_bare(second)}"
     if condition.window == "before":
+        if condition.window_s <= 0:
+            return "its window is closed when the step begins"
         for test in tests:
             if test.quantity == "time" and test.relation in ABOVE and test.value >= condition.window_s:
                 return "by then its window is closed"

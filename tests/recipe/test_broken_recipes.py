@@ -50,7 +50,9 @@ BREAKAGES = [
             "current: C/2": [
                 "current: 3C", "current: 10 mA", "current: 0 A", "current: -1 A", "power: 5 W", "curent: 1 A",
             ],
-            "current <= C/20": ["current <= 2C", "current <= 5 mA", "voltage < 4 V", "current <= C/20 -> goto nowhere"],
+            "current <= C/20": ["current <= 2C", "current <= 5 mA", "voltage < 4 V", "current <= C/20 -> goto nowhere",
+                "voltage >= 4.1 V",
+            ],
             "until: [": [
                 "until: [voltage >= 4.199 V, ", "untill: [", "until: [current <= C/20 or ", "until: [ -> next, ",
             ],
@@ -61,7 +63,8 @@ BREAKAGES = [
         },
         "rest": {
             "time: 30 min": ["time: 0 min", "time: 30 mins", "time: [1 min, 2 min]", "tim: 30 min", "time: 40 d"],
-            "dv > 50 mV": ["dv > 50", "dx > 50 mV", "dv == 50 mV", "kept > 50 %"],
+            "after 5 min": ["after 50 min", "for 50 min", "before 0 min"],
+            "dv > 50 mV": ["dv > 50", "dv < -1 mV", "dx > 50 mV", "dv == 50 mV", "kept > 50 %"],
             "SELF_DISCHARGE": ["SELF_DISCHARG", "self", "kept"],
         },
         "discharge": {

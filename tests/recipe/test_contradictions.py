@@ -7,7 +7,7 @@ from cycler.recipe.compile import load_recipe
 from cycler.recipe.contradictions import contradictions
 from cycler.recipe.lookup import LIBRARY
 from cycler.recipe.lower import lowering_of, program
-from cycler.recipe.problems import InvalidFile, Problem
+from cycler.recipe.problems import PROBLEMS_MAX, InvalidFile, Problem
 
 
 def refused(*steps: str) -> list[Problem]:
@@ -129,6 +129,12 @@ def test_each_finding_is_told_once_for_all_turns_and_also_for_one_of_them() -> N
     turns = "rest: {time: [1 h, 3 h], fail: [time > 2 h]}"
     (problem,) = refused(f"loop: {{times: 2, steps: [{turns}]}}")
     assert "lasts 3 h" in problem.message
+
+
+def test_of_thousands_nobody_is_told_more_than_can_be_read() -> None:
+    problems = refused(*1000 * ["rest: {time: 3 h, fail: [time > 2 h]}"])
+    assert len(problems) == PROBLEMS_MAX + 1
+    assert problems[-1].code == "too-many"
 
 
 @pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.yaml")), ids=lambda path: path.stem)
