@@ -36,6 +36,9 @@ from cycler.recipe.plan import Outcome, Plan, PlanStep, StopRule
 from cycler.recipe.words import in_words
 from cycler.safety.protections import has_outlived, timeout_s
 
+OF_CONTACTS = {AlarmCode.SENSE_OPEN: "SENSE_OPEN", AlarmCode.LOOP_VOLTAGE_DIFFERENCE: "BAD_CONTACT"}
+"""Trips whose reason is how the cell is contacted."""
+
 CONTACT_LOOKS = 5  # readings of a step's current that are asked for the contacts; slower devices take some to regulate
 
 
@@ -248,7 +251,7 @@ class Course(Standing):
 
     def _finish_by_trip(self, code: AlarmCode, text: str, events: list[MachineEvent]) -> None:
         events.append(Tripped(code=code, text=text))
-        reason_code = "SENSE_OPEN" if code is AlarmCode.SENSE_OPEN else f"TRIP_{code.value}"
+        reason_code = OF_CONTACTS.get(code, f"TRIP_{code.value}")
         self._finish("trip", text, "tripped", reason_code, events)
 
     def _close_run(self, before: LastSeen) -> Sequence[MachineEvent]:

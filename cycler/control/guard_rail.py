@@ -15,6 +15,7 @@ from cycler.model.cell_type import CellType
 from cycler.model.results import NAS_PER_AH, Counters
 from cycler.recipe.ledger_phase import envelope_of
 from cycler.recipe.plan import PlanStep, StepVariant
+from cycler.safety.contact_check import contact_limit_ohm
 from cycler.safety.protections import QUANTITIES, Guard, GuardedQuantity, current_band_a, guards_for, widest
 
 
@@ -84,6 +85,7 @@ class GuardRail:
             "current": seen.current_a,
             "temperature": seen.temperature_degc,
             "sense": seen.apart_v,
+            "loop": seen.apart_v,
             "time": seen.step_time_s,
             "capacity": max(moved.charged_nas, moved.discharged_nas) / NAS_PER_AH,
             "energy": max(moved.charged_nws, moved.discharged_nws) / NAS_PER_AH,
@@ -134,6 +136,7 @@ class GuardRail:
             self._channel,
             temperature_measured=self._temperature_measured,
             cumulated_ah=envelope_of(self._cell_type, guarded.step.ledger_phase).capacity_ah,
+            contact_ohm=contact_limit_ohm(self._cell_type),
             lower_armed=self._lower_armed,
             first_phase=guarded.first_phase,
             phases_max=self._phases_max,

@@ -24,8 +24,8 @@ class GuardState:
 
 
 _UNITS: Mapping[GuardedQuantity, str] = {
-    "voltage": "V", "current": "A", "temperature": "degC", "capacity": "Ah", "time": "s", "sense": "V", "power": "W",
-    "energy": "Wh", "cumulated": "Ah", "set current": "A", "set voltage": "V",
+    "voltage": "V", "current": "A", "temperature": "degC", "capacity": "Ah", "time": "s", "sense": "V", "loop": "V",
+    "power": "W", "energy": "Wh", "cumulated": "Ah", "set current": "A", "set voltage": "V",
 }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ class GuardWatch:
                 quiet.i_lo, quiet.i_hi = max(quiet.i_lo, guard.low), min(quiet.i_hi, guard.high)
             case "temperature":
                 quiet.t_lo, quiet.t_hi = max(quiet.t_lo, guard.low), min(quiet.t_hi, guard.high)
-            case "sense":
+            case "sense" | "loop":
                 quiet.apart_v = min(quiet.apart_v, guard.high)
             case "time":
                 quiet.time_due_s = min(quiet.time_due_s, guard.high)

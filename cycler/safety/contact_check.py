@@ -108,8 +108,7 @@ def judge_first_current(
     contact_ohm = contact_resistance_ohm(cell_type, reading, sub_channels=sub_channels)
     if contact_ohm is None:
         return None
-    band = cell_type.limits.get("contact_ohm")
-    limit_ohm = CONTACT_OHM_MAX if band is None or band.high is None else band.high
+    limit_ohm = contact_limit_ohm(cell_type)
     through_a = abs(reading.current_a) / sub_channels
     text = f"contacts of {1e3 * contact_ohm:.2f} mOhm at {through_a:.3g} A"
     if contact_ohm > limit_ohm + 2 * voltage_accuracy_v / through_a:
@@ -124,6 +123,12 @@ def contact_resistance_ohm(cell_type: CellType, reading: Reading, *, sub_channel
         return None
     contact_ohm = (reading.output_v - reading.voltage_v) * sub_channels / reading.current_a
     return None if isnan(contact_ohm) else contact_ohm
+
+
+def contact_limit_ohm(cell_type: CellType) -> float:
+    """What the contacts of a channel or sub-channel may have, both leads together."""
+    band = cell_type.limits.get("contact_ohm")
+    return CONTACT_OHM_MAX if band is None or band.high is None else band.high
 
 
 def _floats(channel: ChannelRange, passive: Passive) -> str:

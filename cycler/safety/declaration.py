@@ -15,7 +15,7 @@ Input = Literal[
     "bipolar sense", "moving values", "proven watchdog", "limit read-back", "chamber", "press input",
     "vacuum input", "tray input", "door input", "light-curtain input", "limiter input", "smoke input", "gas input",
     "aspirating input", "heat input", "suppression input", "suppression-fault input", "estop input",
-    "building-fire input", "leak input", "cooling-water input", "compressed-air input", "rack meter", "neighbours",
+    "building-fire input", "leak input", "cooling-water input", "compressed-air input",
     "probe resistance", "recipe test", "step checksum", "device flags", "link counters", "calibration record",
     "expected serial", "approved firmware", "disk gauge", "loop lateness", "setting read-back", "clock status",
     "gateway",

@@ -15,13 +15,15 @@ from cycler.model.alarm import AlarmCode
 from cycler.model.cell_type import Envelope
 from cycler.recipe.plan import Plan, PlanPhase, PlanStep, StepVariant, one_order
 from cycler.safety.catalogue import CATALOGUE
+from cycler.safety.contact_check import CONTACT_OHM_MAX
 
 GuardedQuantity = Literal[
-    "voltage", "current", "temperature", "capacity", "time", "sense", "power", "energy", "cumulated", "set current",
-    "set voltage",
+    "voltage", "current", "temperature", "capacity", "time", "sense", "loop", "power", "energy", "cumulated",
+    "set current", "set voltage",
 ]  # fmt: skip
-"""V at the cell; A, signed, positive charges; degC; Ah moved in this step; s in this step; V from sense to output; W;
-Wh moved in this step; Ah one way since full or empty; A and V away from what the device says that it holds."""
+"""V at the cell; A, signed, positive charges; degC; Ah moved in this step; s in this step; V from sense to output, as
+any wires explain it and as these contacts do; W; Wh moved in this step; Ah one way since full or empty; A and V away
+from what the device says that it holds."""
 
 QUANTITIES: Mapping[AlarmCode, GuardedQuantity] = {
     AlarmCode.OVER_VOLTAGE: "voltage",
@@ -32,6 +34,7 @@ QUANTITIES: Mapping[AlarmCode, GuardedQuantity] = {
     AlarmCode.OVER_TEMPERATURE: "temperature",
     AlarmCode.UNDER_TEMPERATURE: "temperature",
     AlarmCode.SENSE_OPEN: "sense",
+    AlarmCode.LOOP_VOLTAGE_DIFFERENCE: "loop",
     AlarmCode.STEP_TIMEOUT: "time",
     AlarmCode.OVER_POWER: "power",
     AlarmCode.OVER_ENERGY: "energy",
@@ -47,6 +50,8 @@ VOLTAGE_JUMP_RATIO = 2.0
 """So far beyond its limit, or at so many times its highest voltage, no cell comes from one reading to the next."""
 SENSE_V, SENSE_OHM = 0.1, 0.05
 """What an output may have more than the cell: by offsets, and by the leads and contacts of any rack."""
+LOOP_V, LOOP_RATIO = 0.05, 2.0
+"""The same, of the position's own contacts: an offset, and twice what the cell type lets them have."""
 POWER_TOLERANCE_RATIO = 0.05
 ENERGY_TOLERANCE_RATIO = 0.05  # the host sums up readings; a device counts the charge between them
 SET_VOLTAGE_V_MIN = 0.01  # or four accuracies, six times the noise and a step of the converter, if that is more
@@ -80,6 +85,7 @@ def guards_for(
     *,
     temperature_measured: bool,
     cumulated_ah: float = inf,
+    contact_ohm: float = CONTACT_OHM_MAX,
     lower_armed: bool = True,
     first_phase: int = 0,
     phases_max: int = 1,
@@ -120,8 +126,11 @@ def guards_for(
         hard_v = lowest_v - margin_v - _hard(AlarmCode.UNDER_VOLTAGE, margin_v)
         guards.append(_guard(AlarmCode.UNDER_VOLTAGE, low=lowest_v - margin_v, hard_low=hard_v, sane_low=-jump_v))
     if step.contact is None and not resting:  # a contact check judges its wires by itself
-        apart_v = SENSE_V + SENSE_OHM * max(charge_a, discharge_a) + 2 * channel.voltage_accuracy_v
+        most_a, offsets_v = max(charge_a, discharge_a), 2 * channel.voltage_accuracy_v
+        apart_v = SENSE_V + SENSE_OHM * most_a + offsets_v
+        loop_v = LOOP_V + LOOP_RATIO * contact_ohm * most_a / channel.sub_channels + offsets_v
         guards.append(_guard(AlarmCode.SENSE_OPEN, low=-apart_v, high=apart_v))
+        guards.append(_guard(AlarmCode.LOOP_VOLTAGE_DIFFERENCE, low=-loop_v, high=loop_v))
     if temperature_measured:
         low, high = _temperature_window(envelope, charging=charge_a > 0, discharging=discharge_a > 0)
         hard_k, jump_k = _hard(AlarmCode.OVER_TEMPERATURE), TEMPERATURE_JUMP_K

@@ -92,3 +92,24 @@ def test_charges_and_discharges_in_turn_do_not_count_together() -> None:
     steps = (charge(3.6, until(compare("capacity", ">=", 0.1))), discharge(3.6, until(compare("capacity", ">=", 0.1))))
     loop = plan(LoopStart(times=10, end=3), *steps, LoopEnd(start=0))
     assert started(replace(loop, cell_type=tight), capacity_ah=500.0).run(20_000.0).over.end == "completed"
+
+
+def code_with(contact_ohm: float) -> str | None:
+    """How a run ends whose contacts become like this in the middle of its charge."""
+
+    def age(bench: Bench, voltage_v: float, current_a: float) -> tuple[float, float]:
+        bench.contact_ohm = 0.004 if bench.time_s < AT_S else contact_ohm
+        return voltage_v, current_a
+
+    bench = started(plan(CHARGING), capacity_ah=500.0, contact_ohm=0.004, disturb=age).run(AT_S + 5.0)
+    return bench.over.code if bench.machine.over else None
+
+
+@pytest.mark.parametrize(
+    ("contact_ohm", "code"),
+    [(0.02, None), (0.04, "BAD_CONTACT"), (0.09, "BAD_CONTACT"), (0.2, "SENSE_OPEN"), (-0.2, "SENSE_OPEN")],
+)
+def test_contacts_that_become_poor_in_a_charge_are_told_from_an_open_sense_wire(
+    contact_ohm: float, code: str | None
+) -> None:
+    assert code_with(contact_ohm) == code
