@@ -117,9 +117,9 @@ def in_service(
     scenario: Callable[[ServiceBench], Coroutine[Any, Any, T]],
     *,
     disturb: Callable[[SimulatedWorld], None] = lambda world: None,
-    rack: str = RACK,
+    rack: str | None = None,
 ) -> T:
-    """Run the scenario while the service runs, which is stopped in order afterwards."""
+    """Run the scenario while the service runs, which is stopped in order afterwards. `rack`: another than `RACK`."""
     return in_services(folder, scenario, disturb=disturb, rack=rack)
 
 
@@ -128,13 +128,13 @@ def in_services(
     *scenarios: Callable[[ServiceBench], Coroutine[Any, Any, T]],
     gap_s: float = 10.0,
     disturb: Callable[[SimulatedWorld], None] = lambda world: None,
-    rack: str = RACK,
+    rack: str | None = None,
 ) -> T:
     """As `in_service`, but each scenario ends with the service killed; the next one comes after so long.
 
     What is left of a killed service is what its journal held at that instant, and devices that hear nothing more.
     """
-    (folder / "rack.yaml").write_text(rack)
+    (folder / "rack.yaml").write_text(RACK if rack is None else rack)
     configuration = load_configuration(folder / "rack.yaml")
     cell_type = find_cell_type("nmc811-21700", beside=folder)
     declaration = everywhere(configuration.rack, cell_type, seed=1, state="formed@30%")
