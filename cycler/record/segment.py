@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from cycler.record.frame import COLUMNS, NO_VALUE, Columns, FrameDamaged, FrameId
 
 _KEY: Final = b"cycler"
+_READ: Final = ("voltage_uv", "current_ua", "temperature_mdegc")  # of an instrument's resolution: few values, often
 _SCHEMA: Final = pa.schema([(name, pa.int64()) for name in COLUMNS])
 
 
@@ -104,8 +105,8 @@ def _write(path: Path, columns: Columns, about: dict[str, Any]) -> None:
         path,
         schema,
         compression="zstd",
-        use_dictionary=False,
-        column_encoding=dict.fromkeys(COLUMNS, "DELTA_BINARY_PACKED"),
+        use_dictionary=list(_READ),
+        column_encoding={name: "DELTA_BINARY_PACKED" for name in COLUMNS if name not in _READ},
         write_page_checksum=True,
     ) as writer:
         for begin, end in zip(begins, [*begins[1:], columns.shape[1]], strict=True):

@@ -63,7 +63,8 @@ def points(folder: Path) -> Mapping[str, int]:
         store = folder / f"count{bool(begins)}"
         if begins:
             former_store(store)
-        out, _ = victim(store, "count").communicate()
+        with victim(store, "count") as counting:
+            out, _ = counting.communicate()
         for line in out.splitlines():
             if line.startswith("point "):
                 _, count, name = line.split(" ", 2)
@@ -76,18 +77,19 @@ def trial(store: Path, point: str, hit: int, chance: random.Random, tally: Tally
     """Kill, judge, go on to the end, judge again."""
     if point.startswith(MIGRATION):
         former_store(store)
-    killed = victim(store, point.removeprefix(MIGRATION), hit)
-    assert killed.stdout is not None
-    lines: list[str] = []
-    if point == RANDOM:
-        lines += [killed.stdout.readline() for _ in range(chance.randrange(SECONDS))]
-        killed.kill()
-    lines += killed.stdout.read().splitlines()
-    assert killed.wait() == -signal.SIGKILL or point == RANDOM  # which may come after the end
+    with victim(store, point.removeprefix(MIGRATION), hit) as killed:
+        assert killed.stdout is not None
+        lines: list[str] = []
+        if point == RANDOM:
+            lines += [killed.stdout.readline() for _ in range(chance.randrange(SECONDS))]
+            killed.kill()
+        lines += killed.stdout.read().splitlines()
+    assert killed.returncode == -signal.SIGKILL or point == RANDOM  # which may come after the end
     acknowledged = max((int(line) for line in lines if line.strip().isdigit()), default=0)
     tally.trials += 1
     judge(store, acknowledged, tally)
-    out, _ = victim(store, "none").communicate()
+    with victim(store, "none") as another:
+        out, _ = another.communicate()
     went_on = out.splitlines()[-1:] in ([str(SECONDS)], [f"kept {SECONDS}"])
     tally.resumed += judge(store, SECONDS, tally) == SECONDS and went_on
 
