@@ -30,6 +30,7 @@ def back_up(store: Path, to: Path) -> None:
         segments = copied.segments()
     # A segment never changes, so that it may be copied after the journal that names it.
     segments_folder(to).mkdir()
+    segments_folder(to).chmod(0o2750)
     for segment in segments:
         shutil.copy2(segments_folder(store) / segment.file, segments_folder(to))
     for path in (*segments_folder(to).iterdir(), segments_folder(to), journal_path(to), to, to.parent):

@@ -48,7 +48,8 @@ def write_segment(store: Path, frames: Sequence[tuple[FrameId, Columns]]) -> Seg
     columns = np.concatenate([columns for _, columns in frames], axis=1)
     columns = columns[:, np.argsort(columns[0], kind="stable")]
     folder = segments_folder(store)
-    folder.mkdir(exist_ok=True, mode=0o2750)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o2750)  # whatever the umask, as the store itself
     name = f"{first.epoch}-{first.sequence}_{last.epoch}-{last.sequence}.parquet"
     unfinished = folder / f".{name}.{os.getpid()}"
     about = {"rack": first.rack, "first": [first.epoch, first.sequence], "last": [last.epoch, last.sequence]}
