@@ -301,8 +301,9 @@ def test_without_an_output_that_is_measured_the_cell_is_believed() -> None:
     assert with_sense(lambda _: 0.0, output=False).over.code == "TRIP_2"
 
 
-def test_leads_and_poor_contacts_are_no_open_sense_wire() -> None:
-    assert not with_sense(lambda v: v - 0.2).machine.over
+def test_leads_and_contacts_are_no_open_sense_wire_and_poor_contacts_are_told_as_such() -> None:
+    assert not with_sense(lambda v: v - 0.06).machine.over
+    assert with_sense(lambda v: v - 0.2).over.code == "BAD_CONTACT"
 
 
 def test_an_output_that_is_not_connected_says_nothing() -> None:
