@@ -283,7 +283,8 @@ class RackController:
         self._log.record(event, code=AlarmCode.JOURNAL_NOT_DURABLE, text=text)
 
     def note_disk(self, text: str, *, is_low: bool) -> None:
-        """It will soon not take the record any more. Or: it will."""
+        """It will soon not take the record any more, and nothing starts until it will."""
+        self._starter.disk_low = text if is_low else None
         self._log.record("disk.low" if is_low else "disk.roomy", code=AlarmCode.DISK_LOW, text=text)
 
     def stop(self, positions: Collection[PositionId], reason: StopReason, text: str) -> None:

@@ -78,6 +78,7 @@ class RunStarter:
         self._on_closed = on_closed
         self._on_trip = on_trip
         self.refused: dict[PositionId, CellOutcome] = {}  # of the latest runs
+        self.disk_low: str | None = None  # why the record of another run may not fit
         self.bays: dict[BayId, BayController] = {}  # of the latest runs
         self._turns: dict[str, PulseTurns] = {}  # of the devices whose cells cannot pulse together
 
@@ -206,6 +207,8 @@ class RunStarter:
             return StartRefusal(code=None, text=f"{loop.device} does not answer")
         if self._recorder.trouble is not None:
             return StartRefusal(code=None, text=f"the journal is not durable: {self._recorder.trouble}")
+        if self.disk_low is not None:
+            return StartRefusal(code=None, text=f"the record needs room: {self.disk_low}")
         return None
 
     async def _make_ready(self, bay: Bay, controllers: Sequence[ChannelController]) -> StartRefusal | None:

@@ -298,6 +298,19 @@ def test_a_full_disk_is_an_alarm_at_once_and_stops_all_charging_after_ten_second
     assert {outcome.ended for outcome in story.outcomes.values()} == {"stopped"}
 
 
+def test_nothing_starts_on_a_disk_that_is_low_until_there_is_room(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        shop.rack.note_disk("0.1 GB of 9 GB are free", is_low=True)
+        await shop.finished(await shop.start(), within_s=1.0)
+        shop.rack.note_disk("there is room on the disk again", is_low=False)
+        await shop.finished(await shop.start(), within_s=90.0)
+
+    refused, completed = at_work(tmp_path, test)
+    assert {outcome.ended for outcome in refused.outcomes.values()} == {"not-started"}
+    assert all("0.1 GB of 9 GB are free" in outcome.detail for outcome in refused.outcomes.values())
+    assert {outcome.ended for outcome in completed.outcomes.values()} == {"completed"}
+
+
 def test_stopping_the_rack_ends_every_run_and_opens_every_output(tmp_path: Path) -> None:
     async def test(shop: Shop) -> None:
         run = await shop.start()
