@@ -95,13 +95,14 @@ class Chambers:
             return StartRefusal(code=None, text=str(error))
         return None
 
-    def begin(self, run: Run, controllers: Sequence[ChannelController]) -> None:
-        """These cells of the run have started."""
+    def begin(self, run: Run, controllers: Sequence[ChannelController], *, began_s: float) -> None:
+        """These cells of the run have started, or go on. `began_s`: when it did, by the loop's clock."""
         bay = self._rack.bays[run.placement.bay]
         chamber = None if bay.chamber is None else self.loops[bay.chamber]
         self._soakings[bay.bay] = Soaking(bay, controllers, chamber=chamber, rack_log=self._log, post=self._post)
+        self._soakings[bay.bay].take_up()
         if chamber is not None:
-            self._airs[bay.bay] = _AirRecord(run.run_id, chamber, began_s=asyncio.get_running_loop().time())
+            self._airs[bay.bay] = _AirRecord(run.run_id, chamber, began_s=began_s)
             self._take_air(chamber.device)
 
     def wake(self) -> None:

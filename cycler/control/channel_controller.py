@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import nan
-from typing import Protocol
+from typing import Final, Protocol
 
 from cycler.contract.capabilities import Capabilities
 from cycler.contract.devices import ApplyResult
 from cycler.contract.errors import DeviceError
 from cycler.contract.order import Applied, Order
-from cycler.contract.sweep import ChannelId, Sweep
+from cycler.contract.sweep import ChannelId, Reading, Sweep
 from cycler.control.machine_events import (
     EdgeDue,
     LatchPassed,
@@ -28,6 +28,8 @@ from cycler.control.machine_events import (
 )
 from cycler.control.order_builder import order_for
 from cycler.control.outbox import Command, Off, Step
+from cycler.control.resume_rule import Way
+from cycler.control.resumption import Left, Outage
 from cycler.control.step_machine import StepMachine
 from cycler.model.alarm import AlarmCode
 from cycler.model.cell import Cell, LedgerState
@@ -78,6 +80,9 @@ class Beside(Protocol):
     def allows(self) -> bool:
         """Whether an output may be switched on now."""
 
+
+LASTING: Final = (StepEntered, LatchPassed, RunOver)
+"""What the machine must be saved after: from there on, readings on record say how it went on."""
 
 OnTrip = Callable[["ChannelController", AlarmCode, str], None]
 """Hears of a protection that has ended a cell's run, and what it says."""
@@ -131,12 +136,41 @@ class ChannelController:
         self._given: Step | None = None  # the order that the machine waits for, or that is in force
         self._tells_orders = True  # the last one is on record
         self._was_energised = False  # at least by an order
+        self.waits = False  # for somebody who lets it go on after an interruption
 
     def start(self, taken_s: float, *, voltage_v: float) -> Sequence[Command]:
         """Begin the run at this time of the loop's clock, with the cell's voltage at rest."""
         self._started_s = taken_s
         self.record("cell.started")
         return self.on_events(self.machine.start(taken_s, voltage_v=voltage_v))
+
+    def take_up(self, left: Left, outage: Outage, reading: Reading) -> None:
+        """Stand where an earlier process has left the run. Raises as `StepMachine.take_up` does."""
+        self.machine.take_up(left, outage, reading)
+        self.outcome, self.ledger = left.outcome, left.ledger
+        self._started_s = outage.now_s - self.machine.elapsed_s
+        self._was_energised = self.machine.step_count > 0
+
+    def go_on(self, way: Way, text: str, *, for_whom: str | None) -> Sequence[Command]:
+        """After `take_up`; `for_whom` it waits with its relay open, None where it goes on at once."""
+        self.waits = for_whom is not None
+        data: dict[str, EventValue] = {"way": way, "gap_s": round(self.machine.interrupted_s, 3), "for": for_whom}
+        self.record(
+            "cell.waits" if self.waits else "cell.ended_by_loss" if way == "end" else "cell.resumed",
+            text=text,
+            data=data,
+        )
+        commands = list(self.on_events(self.machine.go_on(way, text)))
+        if way == "adopt":
+            due, order_id = self.machine.in_force
+            self._given = Step(channel=self.channel, order=self._built(due, order_id))
+        return commands
+
+    def let_go(self, text: str) -> Sequence[Command]:
+        """It waits no more."""
+        self.waits = False
+        self.record("cell.resumed", text=text, data={"gap_s": round(self.machine.interrupted_s, 3)})
+        return self.order_withheld()
 
     def on_reading(self, sweep: Sweep, events: Sequence[MachineEvent]) -> Sequence[Command]:
         """As `on_events`, for what the machine has said to this sweep."""
@@ -155,7 +189,6 @@ class ChannelController:
                 case EdgeDue(sample=sample):
                     self._record_edge(sample)
                 case StepEntered(step=step, step_count=count):
-                    self._recorder.checkpoint(self.position, self.machine.save())
                     self.record("step.started", data={"step": count, "id": step.step_id, "type": step.step_type})
                 case StepEnded(result=result):
                     self._recorder.step_result(self.position, result)
@@ -193,9 +226,11 @@ class ChannelController:
                     self.record("protection.tripped", code=str(code.value), text=text)
                     self._on_trip(self, code, text)
                 case RunOver():
-                    self._withheld = None
+                    self._withheld, self.waits = None, False
                     commands.append(Off(channel=self.channel))
                     self._run_over(event)
+        if self.machine.closed or any(isinstance(event, LASTING) for event in events):
+            self._recorder.checkpoint(self.position, self.machine.save())
         if self.machine.closed:
             self._on_closed()
         if self._turns is not None and events:
@@ -320,6 +355,11 @@ class ChannelController:
         return self.machine.closed
 
     @property
+    def wants_fast(self) -> bool:
+        """The next reading is wanted soon; who waits for a person has time."""
+        return self.machine.wants_fast and not self.waits
+
+    @property
     def is_at_rest(self) -> bool:
         """Its relay is open, and no order is on its way that closes it."""
         machine, given = self.machine, self._given
@@ -338,6 +378,9 @@ class ChannelController:
         phases = one_order(due.variant.phases, due.first_phase, self.capabilities.phases_max)
         if self._no_charge is not None and any(phase.direction == "charge" for phase in phases):
             return self.stop("interlock", self._no_charge, end="held")
+        if self.waits:
+            self._withheld = due
+            return ()
         energises = any(phase.direction != "rest" for phase in phases)
         turn = self._turns is None or self._turns.allows(self)
         if energises and not (turn and (self._beside is None or self._beside.allows())):
@@ -348,7 +391,7 @@ class ChannelController:
     def _order(self, due: OrderDue) -> Step:
         order_id = self._recorder.next_order_id()
         self.machine.ordered(order_id)
-        order = order_for(due, order_id, self.capabilities.range, phases_max=self.capabilities.phases_max)
+        order = self._built(due, order_id)
         # The later orders of a train follow from its first one: its step and its readings tell them.
         self._tells_orders = due.step.train is None or due.first_phase == 0
         if self._tells_orders:
@@ -356,6 +399,9 @@ class ChannelController:
         self._given = Step(channel=self.channel, order=order)
         self._was_energised = self._was_energised or order.energises
         return self._given
+
+    def _built(self, due: OrderDue, order_id: int) -> Order:
+        return order_for(due, order_id, self.capabilities.range, phases_max=self.capabilities.phases_max)
 
     def _run_over(self, over: RunOver) -> None:
         end = over.end

@@ -31,7 +31,7 @@ from cycler.control.standing import Standing
 from cycler.control.step_in_force import StepInForce, net_direction
 from cycler.control.step_results import step_result
 from cycler.model.alarm import AlarmCode
-from cycler.model.results import Counters, PulseReading, Sample, StopReason, Verdict
+from cycler.model.results import NAS_PER_AH, Counters, PulseReading, Sample, StopReason, Verdict
 from cycler.recipe.plan import Outcome, Plan, PlanStep, StopRule
 from cycler.recipe.words import in_words
 from cycler.safety.protections import has_outlived, timeout_s
@@ -84,9 +84,9 @@ class Course(Standing):
         else:
             self._finish_by_trip(*trip, events)
 
-    def _await(self, cursor: Cursor, first_phase: int) -> Sequence[MachineEvent]:
+    def _await(self, cursor: Cursor, first_phase: int, *, goes_on: bool = False) -> Sequence[MachineEvent]:
         """Ask for the order of what comes next; guards allow both steps until it is in force."""
-        self._run.awaited = Awaited(cursor, first_phase, self._taken_s, self._seen)
+        self._run.awaited = Awaited(cursor, first_phase, self._taken_s, self._seen, goes_on=goes_on)
         self._arm_guards()
         self._narrow()
         program = self._plan.program
@@ -96,8 +96,18 @@ class Course(Standing):
             first_phase=first_phase,
             rest_v=self.voltage_v,
             lower_armed=self._run.lower_armed,
+            passed_s=self.step_time_s if goes_on else 0.0,
+            moved_ah=self._moved_ah if goes_on else 0.0,
         )
         return (due,)
+
+    @property
+    def _moved_ah(self) -> float:
+        """By the step in force, both ways together."""
+        if self._run.step is None:
+            return 0.0
+        moved = self.counters - self._run.step.entry
+        return (moved.charged_nas + moved.discharged_nas) / NAS_PER_AH
 
     def _enter(
         self, awaited: Awaited, sweep: Sweep, row: int, before: LastSeen, events: list[MachineEvent]
@@ -108,6 +118,11 @@ class Course(Standing):
         self._order_id = awaited.order_id
         edge = self._edge_from(awaited, before)
         time_s = sweep.step_time_s[row]
+        if awaited.goes_on and self._step is not None:
+            self._phase_offset_s = self.step_time_s - time_s
+            self._arm_guards()
+            self._keep(events)
+            return self._step
         if awaited.first_phase and self._step is not None:
             self._phase_offset_s = self.step_time_s - time_s
             self._step.progress.order_phase = awaited.first_phase

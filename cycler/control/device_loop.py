@@ -7,7 +7,7 @@ from math import inf
 
 import structlog
 
-from cycler.contract.capabilities import Capabilities
+from cycler.contract.capabilities import Capabilities, Identity
 from cycler.contract.devices import ApplyResult, CyclerDriver
 from cycler.contract.errors import DeviceError, DeviceFault, LinkError, ProtocolError
 from cycler.contract.sweep import ChannelId, Sweep
@@ -22,6 +22,7 @@ from cycler.control.standstill import Standstill
 from cycler.control.step_machine import KEPT, NOTHING
 from cycler.model.alarm import AlarmCode
 from cycler.model.results import StopReason
+from cycler.record.memory import Memory
 from cycler.record.recorder import Recorder
 
 log = structlog.get_logger()
@@ -34,6 +35,9 @@ OPEN_S_MAX = 0.5
 
 IDLE_ACCURACIES, IDLE_RATIO = 5.0, 0.005
 """What an open relay may seem to carry: in accuracies of the channel, or of its range, whichever is more. Judgement."""
+ADOPTED_S_MAX = 60.0
+"""What has been found going on is opened, unless its run is taken up by then."""
+
 CREDIBLE_RATIO = 2.0
 """More than so many times its range no channel carries: its instrument has failed."""
 
@@ -51,9 +55,13 @@ class DeviceLoop:
         offset_s: float,
         on_off_failed: Callable[[str, frozenset[ChannelId], DeviceError], None],
         on_opened: Callable[[str], None],
+        adoptable: Mapping[ChannelId, int] | None = None,
     ) -> None:
         """`offset_s` staggers the device against others; `on_off_failed` takes the next path for outputs not open, and
-        `on_opened` hears when they are seen open after all."""
+        `on_opened` hears when they are seen open after all.
+
+        `adoptable`: the orders of an earlier process that may go on, by channel.
+        """
         self.device = device
         self.driver = driver
         self.sweep_s = sweep_s
@@ -67,6 +75,11 @@ class DeviceLoop:
         self._controllers: list[ChannelController] = []
         self._hurried: set[ChannelController] = set()  # whose machines want the next reading soon
         self._alert: set[ChannelController] = set()  # … or at least with the usual beat
+        self.changed: str | None = None  # that another device answers than before the last restart
+        self._identities: Memory[Identity] = Memory(recorder, "identity", Identity)
+        self._adoptable = adoptable or {}
+        self._adopted: set[ChannelId] = set()  # found at an order of ours, and not taken up yet
+        self._adopted_until_s = -inf
         self._strays: frozenset[ChannelId] = frozenset()  # outputs that are on without a run, and told to open
         self._doubted: frozenset[ChannelId] = frozenset()  # outputs that are on although the device says they are off
         self.unopened: frozenset[ChannelId] = frozenset()  # may be on, and nothing has opened them yet
@@ -99,6 +112,13 @@ class DeviceLoop:
         voltage_v = self.last.voltage_v[controller.row]
         self.post(controller.start(asyncio.get_running_loop().time(), voltage_v=voltage_v))
 
+    def take_up(self, controller: ChannelController, commands: Sequence[Command]) -> None:
+        """A run that an earlier process has left goes on, or waits for that."""
+        self._adopted.discard(controller.channel)
+        self._controllers.append(controller)
+        self._alert.add(controller)
+        self.post(commands)
+
     def post(self, commands: Sequence[Command]) -> None:
         """Tell the device; see `Outbox`."""
         if commands:
@@ -109,8 +129,13 @@ class DeviceLoop:
         """Connect, stop what runs without an order of ours, configure, and measure once."""
         identity = await self.driver.connect()
         log.info("device.connected", device=self.device, model=identity.model, serial=identity.serial)
+        self._compare(identity)
         running = await self.driver.adopt()
-        energised = frozenset(channel for channel, state in running.items() if state.energised)
+        adoptable, self._adoptable = self._adoptable, {}
+        self._adopted = {
+            c for c, state in running.items() if state.energised and adoptable.get(c) == state.order_id != 0
+        }
+        energised = frozenset(c for c, state in running.items() if state.energised) - self._adopted
         if energised:
             log.warning("device.found_running", device=self.device, channels=sorted(energised))
             self.unopened = energised
@@ -120,7 +145,11 @@ class DeviceLoop:
                 self._on_off_failed(energised, error)
                 raise
         self.unopened = self.not_open = frozenset()
-        await self.driver.commission()
+        if self._adopted:
+            log.info("device.goes_on", device=self.device, channels=sorted(self._adopted))
+            self._adopted_until_s = asyncio.get_running_loop().time() + ADOPTED_S_MAX
+        else:
+            await self.driver.commission()
         self._outbox.clear()
         capabilities = self.driver.capabilities
         self.sweep_s = min(max(self.sweep_s, capabilities.sweep_time_s), capabilities.idle_s_max)
@@ -148,6 +177,14 @@ class DeviceLoop:
     def distrust(self, channels: frozenset[ChannelId]) -> None:
         """Nothing is known of it, and nobody will ask: these outputs may be on."""
         self.unopened = channels
+
+    def _compare(self, identity: Identity) -> None:
+        before = self._identities.get(self.device)
+        if before is not None and before != identity:
+            self.changed = f"{self.device} is not what it was: {_told(identity)} after {_told(before)}"
+            log.warning("device.changed", device=self.device, found=_told(identity), before=_told(before))
+        if before != identity:
+            self._identities.keep(self.device, identity)
 
     async def open_at_last(self) -> None:
         """Once more for a device that has been given up: nothing but to open what may still be on."""
@@ -194,7 +231,7 @@ class DeviceLoop:
                 continue
             self._outbox.post(controller.on_reading(sweep, events))
             ended = ended or controller.closed
-            if controller.machine.wants_fast:
+            if controller.wants_fast:
                 self._hurried.add(controller)
             else:
                 self._hurried.discard(controller)
@@ -237,7 +274,9 @@ class DeviceLoop:
         over = {controller.channel for controller in self._hurried if controller.machine.over is not None}
         if len(self._controllers) == len(sweep.channels) and not over:
             return False
-        ours = {controller.channel for controller in self._controllers} - over
+        if self._adopted and sweep.taken_s > self._adopted_until_s:
+            self._adopted = set()
+        ours = {controller.channel for controller in self._controllers} - over | self._adopted
         on = self._on(sweep) - ours
         strays = on - over
         if strays - self._strays:
@@ -326,3 +365,8 @@ class DeviceLoop:
             for c, current_a in currents
             if idle_a < abs(current_a) <= CREDIBLE_RATIO * most_a and current_a != self._stopped.get(c)
         )
+
+
+def _told(identity: Identity) -> str:
+    serial, firmware = identity.serial or "?", identity.firmware or "?"
+    return f"{identity.maker} {identity.model}, serial number {serial}, firmware {firmware}"

@@ -3,14 +3,21 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from cycler.control.channel_controller import ChannelController
 from cycler.control.rack_log import RackLog
+from cycler.model.alarm import AlarmCode
 from cycler.model.rack import Bay, Interlock, PositionId, Rack
 from cycler.record.memory import Memory
 from cycler.record.recorder import Recorder
 from cycler.safety.consequences import Consequences, after_interlock
 from cycler.safety.interlocks import InputWatch
+
+ACCESS: Final = frozenset(
+    {AlarmCode.DOOR, AlarmCode.LIGHT_CURTAIN, AlarmCode.PRESS_NOT_CLOSED, AlarmCode.TRAY_NOT_SEATED}
+)
+"""Who opens these can reach the cells."""
 
 
 @dataclass(slots=True, eq=False)
@@ -95,6 +102,16 @@ class Interlocks:
         """Why no run may start there now."""
         found = [text for watched in self._by_position[position] if (text := watched.obstacle) is not None]
         return "; ".join(found) or None
+
+    def latched_at(self, position: PositionId) -> str | None:
+        """Of those that latch: one has been active here, and nobody has reset it."""
+        found = [w for w in self._by_position[position] if w.latched]
+        return next((watched.obstacle for watched in found), None)
+
+    def open_at(self, position: PositionId) -> str | None:
+        """A door, a curtain, a press or a tray that is not where it belongs."""
+        found = [w for w in self._by_position[position] if w.interlock.alarm in ACCESS and w.lost is None]
+        return next((_active(w.interlock) for w in found if not w.watch.is_healthy or w.watch.is_tripped), None)
 
     # The reset.
 

@@ -1,7 +1,7 @@
 """One digital I/O device: keeps its watchdog fed, and notices a contactor that is not where it was put."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 import structlog
@@ -34,8 +34,12 @@ class IoLoop:
         on_moved: Callable[[str, str, bool], None],
         on_inputs: OnInputs,
         outputs_ended: asyncio.Event,
+        in_use: Collection[str] = (),
     ) -> None:
-        """`on_moved(device, output, closed)`. `outputs_ended`: no cycler's output is on any more, at the rack's end."""
+        """`on_moved(device, output, closed)`. `outputs_ended`: no cycler's output is on any more, at the rack's end.
+
+        `in_use`: outputs behind which something may go on that an earlier process has begun.
+        """
         self.device = device
         self._driver = driver
         self._sweep_s = sweep_s
@@ -46,13 +50,15 @@ class IoLoop:
         self._on_inputs = on_inputs
         self._outputs_ended = outputs_ended
         self._told: dict[str, bool] = {}
+        self._in_use = in_use
 
     async def prepare(self) -> None:
         """Connect, put the outputs into their safe state, and configure."""
         self._told.clear()
         await self._driver.connect()
-        await self._driver.make_safe()
-        await self._driver.commission()
+        if not await self._is_in_use():
+            await self._driver.make_safe()
+            await self._driver.commission()
         reading = await self._driver.read()
         self._told.update(reading.outputs)
         watchdog = self._driver.capabilities.watchdog
@@ -60,6 +66,14 @@ class IoLoop:
         self._patience.expect_every(period_s)
         self._beat = Beat(period_s=period_s, fast_s=FAST_S, offset_s=self._offset_s)
         self._beat.hurry(fast=self._on_inputs(self.device, reading.taken_s, reading.inputs))
+
+    async def _is_in_use(self) -> bool:
+        """Asked once: what is found closed then stays so, and the device as it is set up."""
+        in_use, self._in_use = self._in_use, ()
+        if not in_use:
+            return False
+        outputs = (await self._driver.read()).outputs
+        return any(outputs[output] is not self._driver.capabilities.outputs_safe[output] for output in in_use)
 
     async def run(self) -> None:
         """Until cancelled, or until the device fails; the outputs are then told to go to their safe state."""

@@ -13,7 +13,8 @@ from cycler.recipe.plan import PlanStep, StepVariant
 class OrderDue:
     """Order this step's phases, from `first_phase` on. Give the machine the order's id with `ordered`.
 
-    `rest_v` is the cell's present voltage, `lower_armed` whether the formed envelope's lower bound guards it yet.
+    `rest_v` is the cell's present voltage, `lower_armed` whether the formed envelope's lower bound guards it yet. Of a
+    step that goes on after an interruption, so much has passed and moved already.
     """
 
     step: PlanStep
@@ -21,6 +22,8 @@ class OrderDue:
     first_phase: int
     rest_v: float
     lower_armed: bool
+    passed_s: float = 0.0
+    moved_ah: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

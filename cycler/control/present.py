@@ -109,6 +109,13 @@ class Present:
         self._settle_counters()
         return gap_s
 
+    def _integrate_from_here(self) -> None:
+        """The host's integrals go on from what is counted; half a unit more, so that no sum of floats loses one."""
+        self._in_2as = (self.charged_nas + 0.5) / _NAS_PER_2AS
+        self._out_2as = (self.discharged_nas + 0.5) / _NAS_PER_2AS
+        self._in_4ws = (self.charged_nws + 0.5) / _NWS_PER_4WS
+        self._out_4ws = (self.discharged_nws + 0.5) / _NWS_PER_4WS
+
     def _settle_counters(self) -> None:
         """Turn what has been summed up into the integers that are recorded; those of a run add up exactly.
 

@@ -91,6 +91,20 @@ def ahead(program: Program, cursor: Cursor) -> Iterator[PlanStep]:
     yield from (step for step in program[first_index:] if isinstance(step, PlanStep))
 
 
+def rest_before(program: Program, cursor: Cursor) -> Cursor | None:
+    """Where the step there begins with a rest: right before it, in the same turn of the same loops, or in it."""
+    before = program[cursor.index - 1] if cursor.index else None
+    if (
+        isinstance(before, PlanStep)
+        and all(phase.direction == "rest" for phase in before.variants[0].different)
+        and before.meter is None
+        and before.contact is None
+    ):
+        return Cursor(cursor.index - 1, cursor.turns)
+    first_phase = variant_at(program, cursor).phases[0]
+    return cursor if first_phase.direction == "rest" and not first_phase.held else None
+
+
 def step_at(program: Program, cursor: Cursor) -> PlanStep:
     """The step under the cursor."""
     step = program[cursor.index]

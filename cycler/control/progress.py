@@ -41,6 +41,7 @@ class Awaited(msgspec.Struct, frozen=True):
     since_s: float  # by the loop's clock
     before: LastSeen  # when it was asked for
     order_id: int = 0
+    goes_on: bool = False  # the present step, from where it was interrupted
 
 
 class StepProgress(msgspec.Struct):
@@ -63,6 +64,8 @@ class StepProgress(msgspec.Struct):
     cv_since_s: float | None = None
     bad_readings: int = 0
     gap_s: float = 0.0
+    interrupted: bool = False  # control was lost in it
+    charge_unknown: bool = False  # … and nobody knows what flowed meanwhile
     device_counted: bool = True
     pulse: PulseMeter | None = None
     pulse_began_order: bool = True  # the host timed its edge, by an order

@@ -9,6 +9,7 @@ from cycler.contract.capabilities import Capabilities
 from cycler.contract.errors import DeviceError, LinkError
 from cycler.contract.sweep import ChannelId
 from cycler.control.alarms import Alarms
+from cycler.control.bay_readiness import BayReadiness
 from cycler.control.chamber_loop import ChamberLoop
 from cycler.control.chambers import Chambers
 from cycler.control.channel_controller import ChannelController
@@ -26,8 +27,10 @@ from cycler.control.patience import STALE_S_MIN
 from cycler.control.pre_trip import trip_samples
 from cycler.control.presses import Presses
 from cycler.control.rack_log import RackLog
+from cycler.control.run_resumer import NOTHING_LEFT, RunResumer, TakesUp
 from cycler.control.safeguards import Safeguards
 from cycler.control.start import RunStarter
+from cycler.control.start_refusals import StartRefusals
 from cycler.control.temperature_loop import TemperatureLoop
 from cycler.control.upstream import Upstream
 from cycler.control.zero_current import current_possible
@@ -55,16 +58,18 @@ class RackController:
         rng: random.Random,
         sweep_s: float = SWEEP_S,
         holds_answered_by: str | None = None,
+        takes_up: TakesUp = NOTHING_LEFT,
     ) -> None:
         """`rng` jitters the back-off; in simulation it is seeded.
 
-        `holds_answered_by`: who answers every `hold` at once; None where a person is asked.
+        `holds_answered_by`: who answers every `hold` at once; None where a person is asked. `takes_up`: how it goes on
+        with runs that an earlier process has left.
         """
         self._rack = rack
         self._devices = devices
         self.alarms = Alarms(rack, recorder, utcnow)
         self._log = RackLog(rack, recorder, self.alarms, utcnow, wires=devices.wires)
-        self._clock_watch = ClockWatch(utcnow, self._log)
+        self._clock_watch = ClockWatch(utcnow, self._log, recorder)
         self._sweep_s = sweep_s
         self._outputs_ended = asyncio.Event()
         self._loops: dict[str, DeviceLoop] = {}
@@ -108,6 +113,7 @@ class RackController:
                 offset_s=sweep_s * place / len(devices.cyclers),
                 on_off_failed=self._off_failed,
                 on_opened=self._opened_at_last,
+                adoptable=takes_up.adoptable.get(device),
             )
         for place, (device, temperatures) in enumerate(devices.temperatures.items()):
             self._temperatures[device] = TemperatureLoop(
@@ -126,6 +132,7 @@ class RackController:
                 on_moved=self._upstream.contactor_moved,
                 on_inputs=self._safeguards.on_inputs,
                 outputs_ended=self._outputs_ended,
+                in_use=self._in_use(device, takes_up),
             )
         self._meters = {device: MeterLoop(device, driver, self._log) for device, driver in devices.meters.items()}
         self._metering = Metering(
@@ -137,24 +144,54 @@ class RackController:
         self._outputs = {name: self._outputs_of(bay) for name, bay in rack.bays.items() if bay.outputs}
         self._silent: set[str] = set()  # cyclers whose reading is waited for, for too long already
         self.watched_s = 0.0  # by the loop's clock: when last it was seen to that nothing runs on without readings
-        self._starter = RunStarter(
+        self._refusals = StartRefusals(
             rack,
-            loops=self._loops,
+            recorder,
+            metering=self._metering,
+            locked=self._safeguards.refusal,
+            pending=self._containment.pending,
+            utcnow=utcnow,
+        )
+        self._readiness = BayReadiness(
             temperatures=self._temperatures,
             ios=self._ios,
             chambers=self._chambers,
             presses=self._presses,
             outputs=self._outputs,
+        )
+        self._starter = RunStarter(
+            rack,
+            recorder,
+            self._log,
+            loops=self._loops,
+            refusals=self._refusals,
+            readiness=self._readiness,
+            chambers=self._chambers,
+            presses=self._presses,
+            outputs=self._outputs,
             metering=self._metering,
-            locked=self._safeguards.refusal,
-            recorder=recorder,
-            rack_log=self._log,
             utcnow=utcnow,
-            pending=self._containment.pending,
             controllers=self._controllers,
             holds_answered_by=holds_answered_by,
             on_closed=self._changed.set,
             on_trip=self._tripped,
+        )
+
+        self.resumer = RunResumer(
+            rack,
+            recorder,
+            self._log,
+            loops=self._loops,
+            starter=self._starter,
+            refusals=self._refusals,
+            readiness=self._readiness,
+            chambers=self._chambers,
+            safeguards=self._safeguards,
+            clock_watch=self._clock_watch,
+            controllers=self._controllers,
+            utcnow=utcnow,
+            always_asks=takes_up.always_asks,
+            run_alone=takes_up.run_alone,
         )
 
     @property
@@ -183,6 +220,7 @@ class RackController:
                     around.create_task(outputs.run(), name=f"outputs of {name}")
                 around.create_task(self._chambers.run(), name="chambers")
                 around.create_task(self._metering.run(), name="metering")
+                around.create_task(self.resumer.run(), name="cells that wait")
                 around.create_task(self.alarms.run(self._containment.all_tried), name="alarms")
                 try:
                     async with asyncio.TaskGroup() as cyclers:
@@ -284,7 +322,7 @@ class RackController:
 
     def note_disk(self, text: str, *, is_low: bool) -> None:
         """It will soon not take the record any more, and nothing starts until it will."""
-        self._starter.disk_low = text if is_low else None
+        self._refusals.disk_low = text if is_low else None
         self._log.record("disk.low" if is_low else "disk.roomy", code=AlarmCode.DISK_LOW, text=text)
 
     def stop(self, positions: Collection[PositionId], reason: StopReason, text: str) -> None:
@@ -412,6 +450,16 @@ class RackController:
 
     def _loop_of(self, position: PositionId) -> DeviceLoop:
         return self._loops[self._position(position).channels[0].device]
+
+    def _in_use(self, device: str, takes_up: TakesUp) -> list[str]:
+        """Its outputs that belong to bays in which a cycler may have gone on alone."""
+        bays = [
+            bay
+            for bay in self._rack.bays.values()
+            if any(ref.device in takes_up.adoptable for each in bay.positions.values() for ref in each.channels)
+        ]
+        refs = [ref for bay in bays for ref in (bay.contactor, bay.press) if ref is not None]
+        return [ref.channel for ref in refs if ref.device == device]
 
     def _wired(self, device: str) -> frozenset[ChannelId]:
         refs = [ref for bay in self._rack.bays.values() for each in bay.positions.values() for ref in each.channels]

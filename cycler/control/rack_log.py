@@ -77,11 +77,11 @@ class RackLog:
         self._utcnow = utcnow
         self._begun: dict[BayId, _Begun] = {}  # the latest last
 
-    def begin(self, run: Run) -> None:
-        """What happens on the run's bay belongs to it from now on."""
+    def begin(self, run: Run, *, began_s: float) -> None:
+        """What happens on the run's bay belongs to it from now on. `began_s`: when it did, by the loop's clock."""
         bay = run.placement.bay
         self._begun.pop(bay, None)
-        self._begun[bay] = _Begun(run, asyncio.get_running_loop().time())
+        self._begun[bay] = _Begun(run, began_s)
         self._alarms.begin(run.cells)
 
     def record(

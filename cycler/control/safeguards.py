@@ -43,6 +43,7 @@ class Safeguards:
         self._rack = rack
         self._controllers = controllers
         self._loops = loops
+        self._chambers = chambers
         self._latches = latches
         self._on_change = on_change
         self._key = ResetKey(rack.reset)
@@ -92,6 +93,18 @@ class Safeguards:
         asked = (self.interlocks.refusal, self._latches.refusal, self.watches.refusal)
         found = [text for ask in asked if (text := ask(position)) is not None]
         return "; ".join(found) or None
+
+    def forbidden(self, position: PositionId) -> str | None:
+        """An emergency stop, fire or another latch: what was interrupted there never goes on."""
+        return self._latches.refusal(position) or self.interlocks.latched_at(position)
+
+    def touched(self, position: PositionId) -> str | None:
+        """Why a hand may have been in the bay; None where nothing shows that."""
+        bay = next(bay for bay in self._rack.bays.values() if position in bay.positions)
+        reading = None if bay.chamber is None else self._chambers[bay.chamber].reading
+        if reading is not None and reading.door_open:
+            return f"the door of {bay.chamber} is open"
+        return self.interlocks.open_at(position)
 
     def press_stays_closed(self, bay: Bay) -> str | None:
         """Why the press of the bay must not open now."""

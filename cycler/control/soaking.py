@@ -58,6 +58,17 @@ class Soaking:
         self._air_was_on = False  # since the segment began
         self._said_off = False
 
+    def take_up(self) -> None:
+        """After a restart the bay has what its cells have last set, unless another bay was there before it."""
+        set_last = [step for each in self.running if (step := each.machine.set_chamber_last) is not None]
+        segment = segment_of(max(set_last, key=_place)) if set_last else None
+        if segment is None or self._chamber is None:
+            return
+        self._chamber.reservations.ask(self._bay.bay, segment)
+        if self._chamber.reservations.held_by(self._bay.bay) is segment:
+            self._chamber.want(segment.rule)
+            self._keep(segment, self._chamber)
+
     @property
     def running(self) -> Sequence[ChannelController]:
         """The cells whose run is not over."""

@@ -13,10 +13,10 @@ from math import isnan, nan
 from typing import Final
 
 from cycler.contract.sweep import Reading, Sweep
-from cycler.control.course import Course
 from cycler.control.machine_events import KEEP, MachineEvent, PhaseHeld, RunEnd
 from cycler.control.program_cursor import first, step_at
 from cycler.control.progress import Awaited, LastSeen
+from cycler.control.resumption import Resumption
 from cycler.control.step_in_force import StepInForce
 from cycler.model.alarm import AlarmCode
 from cycler.model.results import MeterValue, StopReason
@@ -31,7 +31,7 @@ KEPT: Final[tuple[MachineEvent, ...]] = (KEEP,)
 ONLY_A_CHARGE: Final = "only a charge takes a cell there, so the sense wires do not show it"
 
 
-class StepMachine(Course):
+class StepMachine(Resumption):
     """Advances one channel, reading by reading.
 
     The public attributes are the present sample; they are whole whenever `advance` has returned a `SampleDue`.
@@ -51,7 +51,9 @@ class StepMachine(Course):
         """The order last asked for is given, with this id: when a reading shows it, its step is in force."""
         awaited = self._run.awaited
         if awaited is not None:
-            self._run.awaited = Awaited(awaited.cursor, awaited.first_phase, self._taken_s, self._seen, order_id)
+            self._run.awaited = Awaited(
+                awaited.cursor, awaited.first_phase, self._taken_s, self._seen, order_id, awaited.goes_on
+            )
 
     def advance(self, sweep: Sweep, row: int, temperature_degc: float) -> Sequence[MachineEvent]:
         """Take one reading, in order of time. `temperature_degc` is NaN where nothing measures it, or it is stale."""
@@ -165,9 +167,7 @@ class StepMachine(Course):
 
     def _up_to_now(self) -> list[MachineEvent]:
         """Quiet readings since the last kept one count too, where something happens between two of them."""
-        elapsed_s = self._taken_s - self._run.started_s
-        self.step_time_s += elapsed_s - self.elapsed_s
-        self.elapsed_s = elapsed_s
+        self._let_pass(self._taken_s - self._run.started_s)
         self._settle_counters()
         events: list[MachineEvent] = []
         if self._step is not None and not self._is_kept:
@@ -245,11 +245,18 @@ class StepMachine(Course):
         elapsed_s = sweep.taken_s - self._run.started_s
         time_s = sweep.step_time_s[row]
         if self._step is not None and sweep.order_id[row] == self._order_id and not isnan(time_s):
-            self.step_time_s = self._phase_offset_s + time_s
+            self.step_time_s, self.elapsed_s = self._phase_offset_s + time_s, elapsed_s
         else:
+            self._let_pass(elapsed_s)
+        self.temperature_degc = temperature_degc
+
+    def _let_pass(self, elapsed_s: float) -> None:
+        """To this time of the run. What waits after an interruption stands still."""
+        awaited, step = self._run.awaited, self._run.step
+        broken_off = step is not None and step.ended is not None and step.ended.stop_reason == "host-loss"
+        if awaited is None or not (awaited.goes_on or broken_off):
             self.step_time_s += elapsed_s - self.elapsed_s
         self.elapsed_s = elapsed_s
-        self.temperature_degc = temperature_degc
 
     def _follow_order(self, sweep: Sweep, row: int, before: LastSeen, events: list[MachineEvent]) -> None:
         """A valid reading of a healthy cell: which order is in force, and what of its step has come true."""

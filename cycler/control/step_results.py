@@ -61,6 +61,8 @@ def step_result(
 
 
 def _charge_source(step: StepProgress, *, counter_missing: bool) -> ChargeSource:
+    if step.charge_unknown:
+        return "unknown"
     if not step.device_counted:
         return "host"
     return "unknown" if counter_missing else "device"
@@ -76,7 +78,9 @@ def _quality(
         found.append("HOST_TIMED")
     if plan_step.soak is not None and unseen:
         found.append("INFERRED")
-    if step.gap_s:
+    if step.interrupted:
+        found.append("INTERRUPTED")
+    elif step.gap_s:
         found.append("GAP")
     if plan_step.meter is not None and step.metered is None:
         found.append("SKIPPED")

@@ -86,6 +86,7 @@ class CellType:
     required_protections: frozenset[int]
     unattended_charge_ratio: float = 0.3
     resume_gap_s: float = 7200.0
+    resumes_max: int = 3  # of one cell in a run, after losses of control
     dcir: DcirDefaults = DcirDefaults()
     guards: GuardLimits = GuardLimits()
     limits: Mapping[str, Band] = field(default_factory=dict)

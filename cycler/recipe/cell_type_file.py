@@ -37,6 +37,7 @@ def read_cell_type(root: MapNode, file: str) -> CellType:
     protections = fields.take("required_protections", _codes, required=True)
     unattended_ratio = _share(fields, "unattended_charge")
     resume_gap_s = _positive(fields, "resume_gap", "s")
+    resumes_max = fields.count("resumes", low=0, high=100)
     dcir = _dcir(fields, rated_ah)
     guards = _guards(fields)
     limits = _bands(fields.mapping("limits", owner="`limits`"))
@@ -62,7 +63,7 @@ def read_cell_type(root: MapNode, file: str) -> CellType:
         genealogy=genealogy or (),
         simulation=simulation,
     )
-    given = {"unattended_charge_ratio": unattended_ratio, "resume_gap_s": resume_gap_s}
+    given = {"unattended_charge_ratio": unattended_ratio, "resume_gap_s": resume_gap_s, "resumes_max": resumes_max}
     return replace(cell_type, **_present(given))
 
 

@@ -1,12 +1,13 @@
 """One cell's samples in SI units, from the integers that the journal keeps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cycler.model.results import NAS_PER_AH
+from cycler.model.results import NAS_PER_AH, Counters, Sample
 from cycler.record.frame import COLUMNS, NO_VALUE, Columns
 
 AIR_OLD_S: Final = 120.0
@@ -53,6 +54,30 @@ def curve_of(columns: Columns) -> Curve:
         discharged_ah=si("discharged_nas", NAS_PER_AH),
         charged_wh=si("charged_nws", NAS_PER_AH),
         discharged_wh=si("discharged_nws", NAS_PER_AH),
+    )
+
+
+def sample_of(row: Sequence[int]) -> Sample:
+    """From a row of COLUMNS but the first; its counters are exact."""
+    value = dict(zip(COLUMNS[1:], row, strict=True))
+
+    def si(name: str, per_unit: float) -> float:
+        return float("nan") if value[name] == NO_VALUE else value[name] / per_unit
+
+    return Sample(
+        elapsed_s=si("elapsed_us", 1e6),
+        step_count=value["step_count"],
+        step_time_s=si("step_time_us", 1e6),
+        cycle=value["cycle"],
+        voltage_v=si("voltage_uv", 1e6),
+        current_a=si("current_ua", 1e6),
+        temperature_degc=si("temperature_mdegc", 1e3),
+        counters=Counters(
+            charged_nas=value["charged_nas"],
+            discharged_nas=value["discharged_nas"],
+            charged_nws=value["charged_nws"],
+            discharged_nws=value["discharged_nws"],
+        ),
     )
 
 

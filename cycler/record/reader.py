@@ -1,6 +1,7 @@
 """The reader's side of the journal, in this process or another, whether control runs or not."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +16,9 @@ from cycler.model.approval import Approval
 from cycler.model.audit import AuditEntry
 from cycler.model.rack import PositionId
 from cycler.model.release import Signature
-from cycler.model.results import CellOutcome, Event, StepResult
+from cycler.model.results import CellOutcome, Event, Sample, StepResult
 from cycler.model.run import Run
-from cycler.record.curve import Curve, curve_of, surrounded
+from cycler.record.curve import Curve, curve_of, sample_of, surrounded
 from cycler.record.frame import HEADER_BYTES, Columns, FrameDamaged, FrameId, decode, rows_of
 from cycler.record.schema import (
     SERIES_PER_RUN,
@@ -166,6 +167,20 @@ class Reader:
         around = curves.get(air)
         return {position_of[each]: surrounded(curves[each], around) for each in wanted if each in curves}
 
+    def last_samples(self, run_id: str, positions: Collection[PositionId]) -> Mapping[PositionId, Sample]:
+        """The last one of each of these cells that has any and can be read; the run is read from its end."""
+        number, run = self._run(run_id)
+        positions_of = zip(series_of(number, len(run.cells)), run.cells, strict=True)
+        wanted = {series: position for series, position in positions_of if position in positions}
+        found: dict[PositionId, Sample] = {}
+        for columns in self._backwards(number, wanted):
+            for series in [each for each in wanted if each in columns[0]]:
+                row = int(np.flatnonzero(columns[0] == series)[-1])
+                found[wanted.pop(series)] = sample_of(columns[1:, row].tolist())
+            if not wanted:
+                break
+        return found
+
     def segments(self) -> tuple[Segment, ...]:
         """All of them, the oldest first."""
         return _segments(self._rows(_SEGMENTS))
@@ -245,6 +260,15 @@ class Reader:
                 for place in np.flatnonzero(ends - begins).tolist():
                     yield columns[:, begins[place] : ends[place]]
 
+    def _backwards(self, run: int, series: Collection[int]) -> Iterator[Columns]:
+        """What can be read of the run, the latest first: frames, then segments."""
+        for epoch, sequence, rack in self._rows(_FRAMES_BACK, (run,)):
+            with suppress(FrameDamaged, KeyError):
+                yield self.frame(FrameId(rack=rack, epoch=epoch, sequence=sequence))
+        for segment in reversed(_segments(self._rows(_SEGMENTS_OF_RUN, (run,)))):
+            with suppress(FrameDamaged):
+                yield from read_segment(self._store, segment.file, list(series))
+
     def _frames(self, run: int, on_damage: Callable[[FrameDamaged], None]) -> Iterator[tuple[tuple[int, int], Columns]]:
         after = (0, 0)
         while rows := self._rows(_FRAMES, (run, *after, _FRAMES_AT_ONCE)):
@@ -295,6 +319,10 @@ _FRAMES: Final = """
 SELECT epoch, sequence, rack, frame
 FROM frame_runs JOIN frames USING (epoch, sequence) JOIN epochs USING (epoch)
 WHERE run = ? AND (epoch, sequence) > (?, ?) ORDER BY epoch, sequence LIMIT ?
+"""
+_FRAMES_BACK: Final = """
+SELECT epoch, sequence, rack FROM frame_runs JOIN epochs USING (epoch)
+WHERE run = ? ORDER BY epoch DESC, sequence DESC
 """
 _FRAME_IDS: Final = """
 SELECT epoch, sequence, rack, substr(frame, 1, ?) FROM frames JOIN epochs USING (epoch) ORDER BY epoch, sequence

@@ -118,15 +118,19 @@ class Recorder:
             self._batch.runs.append((number, run))
         return handles
 
-    def take_up(self, run: Run, positions: Collection[PositionId]) -> None:
+    def take_up(self, run: Run, positions: Collection[PositionId]) -> Mapping[PositionId, int]:
         """These cells of a run that the journal has already have no outcome yet: what is given now belongs to it.
+
+        The handle of each of its positions for `sample`.
 
         Raises `KeyError` for a run that it does not have.
         """
         number = self._runs[run.run_id]
         handles = dict(zip(run.cells, series_of(number, len(run.cells)), strict=True))
-        self._series.update({position: handles[position] for position in positions})
-        self._going_on[number] = set(positions)
+        self._series.update(handles)
+        if positions:
+            self._going_on[number] = set(positions)
+        return handles
 
     def sample(  # noqa: PLR0917
         self,

@@ -1,7 +1,7 @@
 """What stands in each bay of a rack under control: nothing, a tray that is loaded, or a run."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,12 @@ from cycler.model.rack import BayId, PositionId
 from cycler.model.results import StopReason
 from cycler.model.run import Run
 from cycler.recipe.problems import InvalidFile
-from cycler.service.placements import Placements
+from cycler.service.placements import Placed, Placements
 from cycler.service.refusal import Refused
 from cycler.service.running_rack import Job, RunningRack
 
-BayState = Literal["free", "loaded", "starting", "running", "ended"]
-GOING_ON: frozenset[BayState] = frozenset({"starting", "running"})
+BayState = Literal["free", "loaded", "starting", "running", "interrupted", "ended"]
+GOING_ON: frozenset[BayState] = frozenset({"starting", "running", "interrupted"})
 
 log = structlog.get_logger()
 
@@ -78,6 +78,20 @@ class Bays:
         self._bays[job.bay] = BayInUse(state="loaded", job=job)
         self._placements.keep(job)
 
+    @property
+    def placed(self) -> Sequence[Placed]:
+        """What an earlier process has left in the bays."""
+        return self._placements.found
+
+    def expect(self, job: Job, run: Run) -> None:
+        """A run that an earlier process has left is about to be taken up there."""
+        began_s = asyncio.get_running_loop().time() - (self._running.utcnow() - run.started_utc).total_seconds()
+        self._bays[job.bay] = BayInUse(state="interrupted", job=job, run=run, began_s=began_s)
+
+    def taken_up(self, job: Job, run: Run) -> None:
+        """It goes on, as far as it does."""
+        self._follow(self._bays[job.bay], run)
+
     def recall(self, *, beside: Path) -> None:
         """Trays that an earlier process has loaded and not started stand where they stood.
 
@@ -110,9 +124,7 @@ class Bays:
         finally:
             used.state = "loaded" if used.run is None else "running"
         self._placements.keep(job, run_id=used.run.run_id)
-        task = self._tasks.create_task(self._finish(used, used.run), name=f"run {used.run.run_id}")
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
+        self._follow(used, used.run)
         return used.run
 
     async def stop(self, positions: Collection[PositionId], reason: StopReason, text: str) -> list[PositionId]:
@@ -138,6 +150,12 @@ class Bays:
         self._running.controller.stop_all(text)
         everywhere = [name for bay in self._running.rack.bays.values() for name in bay.positions]
         return await self.stop(everywhere, "all-off", text)
+
+    def _follow(self, used: BayInUse, run: Run) -> None:
+        used.state = "running"
+        task = self._tasks.create_task(self._finish(used, run), name=f"run {run.run_id}")
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
 
     async def _finish(self, used: BayInUse, run: Run) -> None:
         await self._running.controller.finished(run)

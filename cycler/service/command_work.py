@@ -80,6 +80,7 @@ class CommandWork:
 
         job = await self._run_blocking(judged)
         self._bays.load(job)
+        await self._running.recorder.durable()
         recipe = job.recipe.recipe
         return {"bay": bay.bay, "tray": tray, "cells": len(job.cells), "recipe": f"{recipe.recipe} {recipe.version}"}
 
@@ -97,14 +98,22 @@ class CommandWork:
             raise Refused("bay-busy", f"bay {bay.bay} was loaded anew meanwhile")
         accepted()
         run = await self._bays.start(job, released_as=released_as)
+        await self._running.recorder.durable()
         outcomes = {position: self._running.controller.outcome(position) for position in run.cells}
         refused = {at: out.detail for at, out in outcomes.items() if out is not None and out.ended == "not-started"}
         return {"run": run.run_id, "started": len(run.cells) - len(refused), "refused": refused}
 
     async def _resume(self, request: Request, peer: Peer, _accepted: Callable[[], None]) -> Result:
-        """A recipe's `hold` is answered."""
+        """A recipe's `hold` is answered, or a cell that waits since control was lost goes on."""
         positions = self._positions(Arguments(request, "at")["at"])
-        resumed = self._running.controller.answer(positions, _by("answered", request, peer))
+        controller = self._running.controller
+        resumed = controller.answer(positions, _by("answered", request, peer))
+        try:
+            resumed += await controller.resumer.release(
+                positions, _by("resumed", request, peer), is_engineer=peer.role in {"engineer", "admin"}
+            )
+        except ValueError as error:
+            raise Refused("not-ready", str(error)) from None
         if not resumed:
             raise Refused("not-held", f"no cell at {request.arguments['at']} waits for a person")
         return {"resumed": list(resumed)}
@@ -154,6 +163,7 @@ class CommandWork:
         refusal = self._running.controller.reset(what, person=peer.user, reason=as_line("reason", request.reason))
         if refusal is not None:
             raise Refused("reset", f"{what} stays as it is: {refusal}")
+        await self._running.recorder.durable()
         return {"reset": what}
 
     async def _decide(self, request: Request, peer: Peer, _accepted: Callable[[], None]) -> Result:

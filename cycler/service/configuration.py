@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from cycler.contract.plugin import DeviceSettings
 from cycler.contract.sweep import ChannelId
@@ -38,6 +38,7 @@ class Configuration:
     file: Path
     content: bytes
     runtime: Path = RUNTIME  # where the service's sockets and its list of what may run on lie
+    resume: Literal["auto", "ask"] = "auto"  # whether runs go on by themselves when control was lost and is back
     users: Mapping[str, Role] = field(default_factory=dict)  # by the names of their accounts
     not_yet: tuple[Problem, ...] = ()
 

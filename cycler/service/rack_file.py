@@ -16,7 +16,7 @@ from cycler.service.rack_reading import RackReading
 from cycler.service.safety_entries import read_common_cause, read_reset, read_watch_s
 from cycler.service.user_entries import read_users
 
-ELSEWHERE = ("scada", "hmi", "calibration", "resume")
+ELSEWHERE = ("scada", "hmi", "calibration")
 """Keys of other processes, or of none yet; whoever needs one reads it."""
 
 
@@ -57,6 +57,7 @@ def load_configuration(path: Path, *, content: bytes | None = None, builds_devic
     runtime_path = runtime.text("path", required=True) if runtime else None
     if runtime:
         runtime.close()
+    resume = fields.word("resume", ("auto", "ask"))
     users = read_users(fields)
     for key in ELSEWHERE:
         fields.know(key)
@@ -84,5 +85,6 @@ def load_configuration(path: Path, *, content: bytes | None = None, builds_devic
         file=path,
         users=users,
         content=content,
+        resume="ask" if resume == "ask" else "auto",
         not_yet=tuple(reading.not_yet),
     )

@@ -16,8 +16,8 @@ from cycler.service.bays import Bays
 from cycler.service.command_work import CommandWork
 from cycler.service.commands import Commands
 from cycler.service.configuration import Configuration
-from cycler.service.interrupted import interrupted_runs, record_interruption
 from cycler.service.running_rack import Blocking, RunningRack, under_control
+from cycler.service.taking_up import TakingUp, takes_up
 
 COMMIT_EVERY_S: Final = 0.5
 """So that nothing that was measured waits for more than a second, its commit included."""
@@ -48,9 +48,10 @@ async def rack_service(
 ) -> AsyncIterator[RackService]:
     """Ready when it is given: every device has been called, and what an earlier service left is on record.
 
-    A device that does not answer has its alarm, and goes on being called. Whatever a device was still doing has been
-    stopped. When the context is left, all runs are stopped in order. Raises as `under_control` does, and
-    `JournalFailed` where the runs were stopped because of that.
+    A device that does not answer has its alarm, and goes on being called. What a device was still doing has been
+    stopped, unless it may be adopted; runs that an earlier service has left are taken up from then on. When the context
+    is left, all runs are stopped in order. Raises as `under_control` does, and `JournalFailed` where the runs were
+    stopped because of that.
     """
     async with (
         under_control(
@@ -61,6 +62,7 @@ async def rack_service(
             commit=commit,
             rng=rng,
             commit_every_s=COMMIT_EVERY_S,
+            takes_up=lambda rack: takes_up(configuration, rack, store),
         ) as running,
         asyncio.TaskGroup() as tasks,
     ):
@@ -68,9 +70,7 @@ async def rack_service(
         bays.recall(beside=configuration.file.parent)
         work = CommandWork(configuration, running, bays, store=store)
         commands = Commands(running, bays, work.by_name, tasks)
-        for each in await run_blocking(lambda: interrupted_runs(store)):
-            log.error("run.interrupted", run=each.run.run_id, cells=len(each.outcomes), cause="host-loss")
-            record_interruption(running.recorder, each, surroundings.utcnow())
+        await TakingUp(configuration, running, bays, store).begin(tasks)
         with suppress(TimeoutError):
             async with asyncio.timeout(TRIED_S_MAX):
                 await running.controller.tried()

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from cycler.contract.capabilities import ChannelRange
 from cycler.contract.plugin import Surroundings
 from cycler.control.rack_controller import RackController
+from cycler.control.run_resumer import NOTHING_LEFT, TakesUp
 from cycler.model.alarm import AlarmCode
 from cycler.model.approval import ReleasedAs
 from cycler.model.cell import Cell
@@ -152,10 +153,12 @@ async def under_control(
     rng: random.Random,
     commit_every_s: float,
     holds_answered_by: str | None = None,
+    takes_up: Callable[[Rack], TakesUp] = lambda _: NOTHING_LEFT,
 ) -> AsyncIterator[RunningRack]:
     """Connects to every device, and runs the rack until the context is left: then every output has been told to open,
     and the journal is closed.
 
+    `takes_up`: asked once the journal is open, how the rack goes on with runs that an earlier process has left.
     `commit` is where the journal is written: never behind other work. Raises `JournalUnusable`, `JournalFailed`,
     `NotInstalled`, and `ValueError` for settings that a driver refuses; errors of the rack's own tasks come in an
     exception group.
@@ -172,7 +175,13 @@ async def under_control(
         commit_every_s=commit_every_s,
     )
     controller = RackController(
-        rack, devices, recorder, utcnow=surroundings.utcnow, rng=rng, holds_answered_by=holds_answered_by
+        rack,
+        devices,
+        recorder,
+        utcnow=surroundings.utcnow,
+        rng=rng,
+        holds_answered_by=holds_answered_by,
+        takes_up=takes_up(rack),
     )
     try:
         async with asyncio.TaskGroup() as tasks:

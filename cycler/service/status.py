@@ -5,6 +5,7 @@ from datetime import datetime
 from math import isfinite
 
 from cycler.control.channel_controller import ChannelController
+from cycler.control.run_resumer import Waiting
 from cycler.control.step_machine import StepMachine
 from cycler.model.alarm_record import Alarm
 from cycler.model.rack import Bay
@@ -53,6 +54,7 @@ def _bay(running: RunningRack, bay: Bay, used: BayInUse) -> Document:
         known: Document = {"position": position, "cell": cell.cell_id}
         if used.run is not None:
             known |= _cell(controllers.get(position), controller.outcome(position))
+            known |= _waits(controller.resumer.waiting.get(position))
         positions.append(known)
     return document | {"positions": positions}
 
@@ -90,6 +92,11 @@ def _cell(controller: ChannelController | None, outcome: CellOutcome | None) -> 
         "charged_nas": machine.charged_nas,
         "discharged_nas": machine.discharged_nas,
     }
+
+
+def _waits(waiting: Waiting | None) -> Document:
+    """Since control was lost."""
+    return {} if waiting is None else {"waits": {"for": waiting.asks, "text": waiting.text, "then": waiting.way}}
 
 
 def _message(machine: StepMachine) -> str | None:

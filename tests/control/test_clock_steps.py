@@ -1,14 +1,18 @@
 """Somebody sets the PC's clock in the middle of a run: nothing ends, lengthens or changes its place because of it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from cycler.control.clock_watch import STEP_S_MIN, ClockWatch
 from cycler.control.rack_log import RackLog
 from cycler.model.results import Event
+from cycler.record.journal import Journal
+from cycler.record.recorder import Recorder
 from sims.testing.rack_run import RackRun
 from sims.testing.sim_rack import SimRack
 from sims.testing.steps import amp_hours, charge, minutes, rest, voltage
@@ -54,20 +58,26 @@ def test_the_wall_clock_of_what_is_recorded_is_the_one_on_the_wall() -> None:
     assert after.elapsed_s < 3600.0
 
 
-def test_a_clock_that_is_slewed_is_no_step() -> None:
+def test_a_clock_that_is_slewed_is_no_step(tmp_path: Path) -> None:
     class Deaf(RackLog):
         def __init__(self) -> None: ...
 
         def record(self, event: str, **_: object) -> None:
             raise AssertionError(event)
 
+    async def inline(work: Callable[[], None]) -> None:
+        work()
+
     async def main() -> None:
         began_utc = datetime(2026, 1, 1, tzinfo=UTC)
         now_s = 0.0
-        watch = ClockWatch(lambda: began_utc + timedelta(seconds=now_s * (1 + 5e-4)), Deaf())
+        journal = Journal(tmp_path, rack="R1", opened_utc=began_utc)
+        recorder = Recorder(journal, run_blocking=inline, on_failure=print)
+        watch = ClockWatch(lambda: began_utc + timedelta(seconds=now_s * (1 + 5e-4)), Deaf(), recorder)
         for look in range(5000):
             now_s = 2.0 * look
             watch.look(now_s)
         assert now_s * 5e-4 > STEP_S_MIN
+        await recorder.aclose()
 
     asyncio.run(main())

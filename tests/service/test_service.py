@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service_bench import ADA, CELLS, EVE, RECIPE, ROOT, ServiceBench, audit, in_service, peer, records
+import service_bench
+from service_bench import ADA, CELLS, EVE, RACK, RECIPE, ROOT, ServiceBench, audit, in_service, peer, records
 
 from cycler.model.alarm import AlarmCode
 from cycler.model.audit import Role
@@ -239,7 +240,9 @@ def test_a_stop_of_the_service_ends_the_runs_in_order(tmp_path: Path) -> None:
     assert not worlds[0].truth(next(iter(record.run.cells))).is_energised
 
 
-def test_a_run_that_control_lost_is_on_record_as_interrupted_and_nothing_comes_on_again(tmp_path: Path) -> None:
+def test_a_run_whose_position_is_not_there_any_more_gets_the_end_that_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Killed(Exception):
         pass
 
@@ -252,6 +255,7 @@ def test_a_run_that_control_lost_is_on_record_as_interrupted_and_nothing_comes_o
         in_service(tmp_path, lost)
     (before,) = records(tmp_path)
     assert before.outcomes == {}
+    monkeypatch.setattr(service_bench, "RACK", RACK.replace("A2: {channel: c-01/2", "A9: {channel: c-01/2"))
 
     async def back(bench: ServiceBench) -> None:
         await asyncio.sleep(60.0)
@@ -264,6 +268,7 @@ def test_a_run_that_control_lost_is_on_record_as_interrupted_and_nothing_comes_o
     (interrupted,) = [event for event in record.events if event.event == "run.interrupted"]
     assert interrupted.data["cause"] == "host-loss"
     assert interrupted.data["from"] == "2026-01-01T00:00:10+00:00"
+    assert "does not have its positions any more" in interrupted.text
 
 
 @pytest.mark.parametrize(
