@@ -92,7 +92,10 @@ class RunResumer:
         self.waiting: Memory[Waiting] = Memory(recorder, "waiting", Waiting)
 
     async def take_up(self, run: Run, plans: Mapping[PositionId, Plan], left: Mapping[PositionId, Left]) -> None:
-        """The devices of the bay have answered. Raises `msgspec.DecodeError` for what another version has saved."""
+        """The devices of the bay have answered; cells that have ended need no device, and no plan.
+
+        Raises `msgspec.DecodeError` for what another version has saved.
+        """
         bay = self._rack.bays[run.placement.bay]
         unended = [position for position, each in left.items() if each.outcome is None]
         handles = self._recorder.take_up(run, unended)
@@ -101,7 +104,7 @@ class RunResumer:
         together = self._starter.together(run)
         found: list[ChannelController] = []
         for position, each in left.items():
-            if each.saved is None and each.outcome is not None:
+            if each.outcome is not None and (each.saved is None or position not in plans):
                 self._starter.refused[position] = each.outcome
                 continue
             controller = self._starter.controller(

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from service_bench import ADA, RACK, ServiceBench, in_services, records
 
@@ -52,6 +52,7 @@ def pull(bench: ServiceBench, plug: str) -> None:
 
 
 @settings(max_examples=12)
+@example(drawn=(["the mains of c-01", "the mains of c-02"], [0.0, 0.0]))
 @given(plugs.flatmap(lambda chosen: st.tuples(st.just(chosen), st.lists(gaps_s, min_size=len(chosen), max_size=4))))
 def test_whatever_plug_is_pulled_the_outputs_behind_it_open_in_time_and_the_record_says_so(
     drawn: tuple[Sequence[str], Sequence[float]],
@@ -85,7 +86,7 @@ def test_whatever_plug_is_pulled_the_outputs_behind_it_open_in_time_and_the_reco
     async def afterwards(bench: ServiceBench) -> None:
         assert bench.energised() == set(), "killed control leaves nothing on"
         await asyncio.sleep(60.0)
-        assert bench.energised() == set(), "and what comes back turns nothing on"
+        assert bench.energised() <= ALL - due, "and what a plug has stopped stays off"
 
     with tempfile.TemporaryDirectory() as folder:
         in_services(Path(folder), officer, afterwards, rack=IN_A_CHAMBER)
@@ -94,6 +95,7 @@ def test_whatever_plug_is_pulled_the_outputs_behind_it_open_in_time_and_the_reco
             for position, outcome in record.outcomes.items():
                 assert (outcome.ended != "completed", bool(outcome.detail)) == (True, True)
                 reasons = {step.stop_reason for step in record.steps.get(position, ())}
-                assert reasons <= LOST, f"{position}: {reasons}"
-                interrupted = any(event.event == "run.interrupted" for event in record.events)
-                assert interrupted or position in due
+                # What no plug has stopped goes on by the rules of a restart, until the service ends.
+                assert reasons <= (LOST if position in due else {*LOST, "all-off"}), f"{position}: {reasons}"
+                told = {event.event for event in record.events if event.position in {None, position}}
+                assert position in due or told & {"run.interrupted", "cell.resumed", "cell.waits"}
