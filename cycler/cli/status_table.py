@@ -69,7 +69,14 @@ def _cells(position: Mapping[str, Any]) -> Iterator[str]:
     yield f"{position['charged_nas'] / NAS_PER_AH:.4f}"
     yield f"{position['discharged_nas'] / NAS_PER_AH:.4f}"
     step = f"{position['step_type']} {position['step']}" if position["step"] else "starting"
-    yield f"{step}: waits for a person: {position['waits_for']}" if position["waits_for"] else step
+    yield f"{step}{_waiting(position)}"
+
+
+def _waiting(position: Mapping[str, Any]) -> str:
+    """For whom the cell waits, and why: after a restart, or in a step of its recipe."""
+    if waits := position.get("waits"):
+        return f": waits for {waits['for']}: {waits['text']}"
+    return f": waits for a person: {position['waits_for']}" if position["waits_for"] else ""
 
 
 def _number(value: float | None, digits: int) -> str:
